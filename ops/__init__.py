@@ -1,0 +1,1 @@
+"""labeling-ops: labeling rounds over Label Studio and lakeFS, run by the command `ops`."""

@@ -1,0 +1,106 @@
+"""Names that code builds, each with its inverse.
+
+Owns the layout of a repository in lakeFS (docs/reference/layout.md). Does not check that anything
+of the name exists.
+"""
+
+import re
+
+from ops.core.records import TaskKey
+from ops.errors import UsageError
+
+MEDIA_PREFIX = "images/"
+RECORD_PREFIX = "annotations/"
+RECORD_SUFFIX = ".json"
+LABEL_CONFIG_PATH = "ontology/label_config.xml"
+MANIFEST_PREFIX = "rounds/"
+INDEX_SUFFIX = ".index.jsonl"
+ANNOTATIONS_PARQUET = "snapshot/annotations.parquet"
+TASKS_PARQUET = "snapshot/tasks.parquet"
+CARD_PATH = "README.md"
+CARD_JSON_PATH = "card.json"
+GATES_PREFIX = "_gates/"
+ACTIONS_PREFIX = "_lakefs_actions/"
+MAIN = "main"
+
+# lakeFS branch ids match ^\w[-\w]*$: no slash, no dot. 50 characters is what a Label Studio project
+# title holds.
+_ROUND_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}", re.ASCII)
+_VERSION = re.compile(r"v([1-9][0-9]*)", re.ASCII)
+_BRANCH_PREFIX = "round-"
+
+
+def check_round_name(name: str) -> str:
+    """Give the name back if it can name a branch, a file and a Label Studio project.
+
+    Raises:
+        UsageError: it holds anything but a-z, 0-9, `-` and `_`, starts with neither letter nor
+            digit, or is longer than 50.
+    """
+    if not _ROUND_NAME.fullmatch(name):
+        raise UsageError(
+            "round-name",
+            f"{name!r} cannot name a round",
+            subject=name,
+            unchanged="nothing was read or written",
+            hint="use a-z, 0-9, - and _, at most 50 characters, a letter or digit first: cheese-2",
+        )
+    return name
+
+
+def media_path(key: TaskKey) -> str:
+    """Where a task's media object lies."""
+    return MEDIA_PREFIX + key
+
+
+def media_key(path: str) -> TaskKey:
+    """The inverse of media_path; `path` must start with `images/`."""
+    return TaskKey(path.removeprefix(MEDIA_PREFIX))
+
+
+def record_path(key: TaskKey) -> str:
+    """Where a task's record lies."""
+    return RECORD_PREFIX + key + RECORD_SUFFIX
+
+
+def record_key(path: str) -> TaskKey:
+    """The inverse of record_path."""
+    return TaskKey(path.removeprefix(RECORD_PREFIX).removesuffix(RECORD_SUFFIX))
+
+
+def manifest_path(round_name: str) -> str:
+    """Where a round's manifest lies."""
+    return f"{MANIFEST_PREFIX}{round_name}.json"
+
+
+def manifest_round(path: str) -> str | None:
+    """The inverse of manifest_path; None for any other path."""
+    name = path.removeprefix(MANIFEST_PREFIX).removesuffix(".json")
+    return name if path == manifest_path(name) and _ROUND_NAME.fullmatch(name) else None
+
+
+def index_path(round_name: str) -> str:
+    """Where an open round's sync index lies, on its branch only."""
+    return f"{MANIFEST_PREFIX}{round_name}{INDEX_SUFFIX}"
+
+
+def round_branch(round_name: str) -> str:
+    """The branch of a round."""
+    return _BRANCH_PREFIX + round_name
+
+
+def branch_round(branch: str) -> str | None:
+    """The inverse of round_branch; None where the branch is no round's."""
+    name = branch.removeprefix(_BRANCH_PREFIX)
+    return name if branch.startswith(_BRANCH_PREFIX) and _ROUND_NAME.fullmatch(name) else None
+
+
+def version_tag(number: int) -> str:
+    """The tag of a version, `v7`."""
+    return f"v{number}"
+
+
+def tag_version(tag: str) -> int | None:
+    """The inverse of version_tag; None where the tag names no version."""
+    match = _VERSION.fullmatch(tag)
+    return int(match.group(1)) if match else None
