@@ -1,0 +1,270 @@
+"""Settings: where each value comes from, and what to do about a wrong one.
+
+Sources, first one wins: flags > environment > ops.toml > the running local stack > defaults. Owns
+    names, defaults and
+checks of settings. Does not talk to any server, and never shows a secret.
+"""
+
+import getpass
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, cast
+from urllib.parse import urlsplit
+
+from ops.errors import ConfigurationError
+
+FILE_NAME = "ops.toml"
+HOME_NAME = ".ops"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """One setting: its name, its environment variables in order of precedence, and its check."""
+
+    name: str
+    variables: tuple[str, ...]
+    help: str
+    default: str | None = None
+    is_secret: bool = False
+    problem: Callable[[str], str | None] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One value and where it came from. `shown` masks a secret."""
+
+    name: str
+    value: str | None
+    source: str
+    is_secret: bool
+
+    @property
+    def shown(self) -> str:
+        """The value as it may be printed."""
+        if self.value is None:
+            return "(not set)"
+        return "********" if self.is_secret else self.value
+
+
+def _url_problem(value: str) -> str | None:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return "must be an http:// or https:// address"
+    if parts.username or parts.password:
+        return "must not carry credentials; use the settings for them"
+    return None
+
+
+def _repository_problem(value: str) -> str | None:
+    fits = 3 <= len(value) <= 63 and value[0].isalnum()  # noqa: PLR2004 - lakeFS's own limits
+    if fits and all(c in "abcdefghijklmnopqrstuvwxyz0123456789-" for c in value):
+        return None
+    return "must be 3 to 63 of a-z, 0-9 and -, starting with a letter or digit"
+
+
+def _seconds_problem(value: str) -> str | None:
+    return None if value.isascii() and value.isdigit() else "must be a whole number of seconds"
+
+
+SPECS: tuple[Spec, ...] = (
+    Spec(
+        name="repository",
+        variables=("OPS_REPOSITORY",),
+        help="the lakeFS repository that holds the dataset",
+        default="dataset",
+        problem=_repository_problem,
+    ),
+    Spec(
+        name="actor",
+        variables=("OPS_ACTOR",),
+        help="who is named in commits and manifests; lakeFS itself has one user only",
+    ),
+    Spec(
+        name="storage_namespace",
+        variables=("OPS_STORAGE_NAMESPACE",),
+        help="where lakeFS puts the repository's objects, as gs://bucket/prefix; used by init",
+    ),
+    Spec(
+        name="lakefs.url",
+        variables=("OPS_LAKEFS_URL", "LAKECTL_SERVER_ENDPOINT_URL"),
+        help="lakeFS's address",
+        problem=_url_problem,
+    ),
+    Spec(
+        name="lakefs.access_key_id",
+        variables=("OPS_LAKEFS_ACCESS_KEY_ID", "LAKECTL_CREDENTIALS_ACCESS_KEY_ID"),
+        help="lakeFS access key id",
+    ),
+    Spec(
+        name="lakefs.secret_access_key",
+        variables=("OPS_LAKEFS_SECRET_ACCESS_KEY", "LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY"),
+        help="lakeFS secret access key",
+        is_secret=True,
+    ),
+    Spec(
+        name="lakefs.binary",
+        variables=("OPS_LAKEFS_BINARY",),
+        help="the lakefs executable `ops local` runs; found or built where it is not set",
+    ),
+    Spec(
+        name="label_studio.url",
+        variables=("OPS_LABEL_STUDIO_URL", "LABEL_STUDIO_URL"),
+        help="Label Studio's address",
+        problem=_url_problem,
+    ),
+    Spec(
+        name="label_studio.token",
+        variables=("OPS_LABEL_STUDIO_TOKEN", "LABEL_STUDIO_API_KEY"),
+        help="Label Studio personal access token",
+        is_secret=True,
+    ),
+    Spec(
+        name="sync.overlap_s",
+        variables=("OPS_SYNC_OVERLAP_S",),
+        help="how far before the newest change seen a sync looks again, in seconds",
+        default="120",
+        problem=_seconds_problem,
+    ),
+)
+_BY_NAME = {spec.name: spec for spec in SPECS}
+
+
+class Settings:
+    """Every setting with its source; values are read by name."""
+
+    def __init__(self, settings: Mapping[str, Setting], home: Path) -> None:
+        self._settings = settings
+        self.home = home
+
+    def all(self) -> tuple[Setting, ...]:
+        """Every setting, in the order they are documented."""
+        return tuple(self._settings[spec.name] for spec in SPECS)
+
+    def find(self, name: str) -> str | None:
+        """A setting's value, or None where nothing gives it."""
+        return self._settings[name].value
+
+    def need(self, name: str) -> str:
+        """A setting's value.
+
+        Raises:
+            ConfigurationError: nothing gives it; the error says every way to.
+        """
+        value = self._settings[name].value
+        if value is not None:
+            return value
+        variable = _BY_NAME[name].variables[0]
+        raise ConfigurationError(
+            "setting-missing",
+            f"{name} is not set: {_BY_NAME[name].help}",
+            subject=name,
+            unchanged="nothing was read or written",
+            hint=f"start the local servers with: ops local up\nor set {variable}",
+        )
+
+
+def load(
+    *,
+    flags: Mapping[str, str],
+    environment: Mapping[str, str],
+    directory: Path,
+    local: Callable[[Path], Mapping[str, str]],
+) -> Settings:
+    """Gather every setting from its first source. Reads at most two small files; no request.
+
+    Args:
+        flags: values given on the command line, by setting name.
+        environment: the environment variables.
+        directory: where ops.toml and .ops/ are looked for.
+        local: gives what the local stack below `.ops/` knows, by setting name; empty where there is
+            none.
+
+    Raises:
+        ConfigurationError: a value is not what its setting takes, ops.toml cannot be read, holds a
+            name no setting has, or a secret. The source is named.
+    """
+    home = directory / HOME_NAME
+    sources: list[tuple[Callable[[Spec], str], Mapping[str, str]]] = [
+        (lambda spec: f"--{spec.name.replace('_', '-')}", flags),
+        (lambda spec: _variable(spec, environment) or "", _from_environment(environment)),
+        (lambda _: str(directory / FILE_NAME), _from_file(directory / FILE_NAME)),
+        (lambda _: "the local stack", local(home)),
+        (lambda _: "default", _defaults()),
+    ]
+    found: dict[str, Setting] = {}
+    for spec in SPECS:
+        hit = next(((say(spec), v[spec.name]) for say, v in sources if spec.name in v), None)
+        source, value = hit or ("nowhere", None)
+        if value is not None and (problem := spec.problem(value)):
+            _refuse_value(spec, value, source, problem)
+        found[spec.name] = Setting(
+            name=spec.name, value=value, source=source, is_secret=spec.is_secret
+        )
+    return Settings(found, home)
+
+
+def _refuse_value(spec: Spec, value: str, source: str, problem: str) -> NoReturn:
+    shown = "its value" if spec.is_secret else repr(value)
+    raise ConfigurationError(
+        "setting-wrong",
+        f"{spec.name}: {shown} {problem}",
+        subject=spec.name,
+        where=(("source", source),),
+        unchanged="nothing was read or written",
+        hint=f"correct it in {source}; see all settings with: ops config show",
+    )
+
+
+def _variable(spec: Spec, environment: Mapping[str, str]) -> str | None:
+    return next((name for name in spec.variables if environment.get(name)), None)
+
+
+def _from_environment(environment: Mapping[str, str]) -> Mapping[str, str]:
+    named = {spec.name: _variable(spec, environment) for spec in SPECS}
+    return {name: environment[variable] for name, variable in named.items() if variable}
+
+
+def _defaults() -> Mapping[str, str]:
+    defaults = {spec.name: spec.default for spec in SPECS if spec.default is not None}
+    return {"actor": getpass.getuser(), **defaults}
+
+
+def _from_file(path: Path) -> Mapping[str, str]:
+    if not path.exists():
+        return {}
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        _refuse_file(path, f"cannot be read: {error}")
+    values: dict[str, str] = {}
+    for name, value in _flatten(document).items():
+        spec = _BY_NAME.get(name)
+        if spec is None:
+            _refuse_file(path, f"there is no setting {name!r}")
+        if spec.is_secret:
+            _refuse_file(path, f"{name} is a secret and this file is kept in git")
+        values[name] = str(value)
+    return values
+
+
+def _flatten(document: Mapping[str, object]) -> Mapping[str, object]:
+    flat: dict[str, object] = {}
+    for name, value in document.items():
+        if isinstance(value, dict):
+            inner = cast("Mapping[str, object]", value)
+            flat.update({f"{name}.{key}": item for key, item in inner.items()})
+        else:
+            flat[name] = value
+    return flat
+
+
+def _refuse_file(path: Path, problem: str) -> NoReturn:
+    raise ConfigurationError(
+        "settings-file",
+        f"{path.name}: {problem}",
+        subject=str(path),
+        unchanged="nothing was read or written",
+        hint=f"edit {path}; names and variables of all settings: ops config show",
+    )
