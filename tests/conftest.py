@@ -1,0 +1,89 @@
+"""The real servers, once a session.
+
+Each session has a stack of its own in a home of its own, started and stopped by `ops.local`.
+Binaries and the empty Label Studio database are shared through the checkout's `.ops/`.
+`OPS_LAKEFS_BINARY` names a lakeFS program to use instead.
+"""
+
+import os
+import shutil
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from ops.errors import ConfigurationError
+from ops.local import stack
+from ops.local.home import Home, Service
+from ops.local.processes import Process, is_alive, read_record, start_mark, write_record
+from ops.local.state import Connection
+from tests.narration import Narration
+
+_SHARED = Path(__file__).parents[1] / ".ops"
+_STACKS = _SHARED / "test-stacks"
+_OWNER = "owner.json"
+_LOG_LINES = 40
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Connection]:
+    """The real lakeFS and Label Studio.
+
+    Skips where a server's program is not to be had, and fails there under CI.
+    """
+    root = _own_home()
+    try:
+        try:
+            connection = stack.up(
+                root, Narration(), lakefs_binary=_explicit_binary(), shared=_SHARED
+            ).connection
+        except ConfigurationError as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"NO REAL SERVERS: {error.message}; {error.hint}")
+        assert connection is not None
+        yield connection
+    finally:
+        stack.down(root, Narration())
+        shutil.rmtree(root)
+
+
+def _explicit_binary() -> Path | None:
+    named = os.environ.get("OPS_LAKEFS_BINARY")
+    return Path(named) if named else None
+
+
+def _own_home() -> Path:
+    """A new home that notes its owner, after sweeping the homes of sessions that were killed."""
+    for abandoned in [path for path in _STACKS.glob("*") if path.name.isdigit()]:
+        owner = read_record(abandoned / _OWNER)
+        if owner is None or not is_alive(owner):
+            stack.down(abandoned, Narration())
+            shutil.rmtree(abandoned)
+    root = _stack_home()
+    unfinished = root.with_name(f"{root.name}.new")
+    unfinished.mkdir(parents=True)
+    mark = start_mark(os.getpid())
+    assert mark is not None
+    write_record(unfinished / _OWNER, Process(pid=os.getpid(), started=mark))
+    return unfinished.rename(root)
+
+
+def _stack_home() -> Path:
+    return _STACKS / str(os.getpid())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Attach the servers' last words to the failure of a test that used them."""
+    report = yield
+    fixtures: list[str] = getattr(item, "fixturenames", [])
+    if report.failed and "servers" in fixtures:
+        home = Home.at(_stack_home())
+        for service in Service:
+            if home.log_file(service).exists():
+                said = "\n".join(stack.logs(home.root, service, lines=_LOG_LINES))
+                report.sections.append((f"last lines of {service.display_name}", said))
+    return report
