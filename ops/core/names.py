@@ -15,6 +15,7 @@ RECORD_SUFFIX = ".json"
 LABEL_CONFIG_PATH = "ontology/label_config.xml"
 MANIFEST_PREFIX = "rounds/"
 INDEX_SUFFIX = ".index.jsonl"
+TASKS_SUFFIX = ".tasks.jsonl"
 ANNOTATIONS_PARQUET = "snapshot/annotations.parquet"
 TASKS_PARQUET = "snapshot/tasks.parquet"
 CARD_PATH = "README.md"
@@ -77,6 +78,11 @@ def manifest_round(path: str) -> str | None:
     """The inverse of manifest_path; None for any other path."""
     name = path.removeprefix(MANIFEST_PREFIX).removesuffix(".json")
     return name if path == manifest_path(name) and _ROUND_NAME.fullmatch(name) else None
+
+
+def tasks_path(round_name: str) -> str:
+    """Where a round's task list lies."""
+    return f"{MANIFEST_PREFIX}{round_name}{TASKS_SUFFIX}"
 
 
 def index_path(round_name: str) -> str:

@@ -1,0 +1,262 @@
+"""A round's manifest, its task list and which tasks it takes.
+
+Owns `rounds/<round>.json` and `rounds/<round>.tasks.jsonl`. Does not know the servers, nor the sync
+index (index.py).
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ops.core.canonical import encode
+from ops.core.documents import Fields, parse
+from ops.core.lines import choice, line, maybe, objects, stored
+from ops.core.names import manifest_path, tasks_path
+from ops.core.records import CommitId, Counts, Json, Media, Task, TaskKey, TaskState
+
+SCHEMA = "ops.round/1"
+
+
+class RoundState(StrEnum):
+    """Where a round is."""
+
+    STARTING = "starting"
+    OPEN = "open"
+    FINISHED = "finished"
+    ABORTED = "aborted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which tasks a round was asked to take.
+
+    Attributes:
+        labeled_too: tasks that have an annotation already are not left out.
+        limit: at most so many, the first by key.
+        sample: so many by chance, the same for one seed on any machine.
+        seed: the seed of the sample.
+        edit: annotators see the tasks' annotations and may change them.
+    """
+
+    labeled_too: bool = False
+    limit: int | None = None
+    sample: int | None = None
+    seed: int = 0
+    edit: bool = False
+
+    def as_mapping(self) -> dict[str, Json]:
+        """The selection as the manifest holds it."""
+        return {
+            "edit": self.edit,
+            "labeled_too": self.labeled_too,
+            "limit": self.limit,
+            "sample": self.sample,
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a round is, from its reservation to its end.
+
+    Attributes:
+        id: 32 hexadecimal digits, new for each start: the marker in the Label Studio project.
+        base: the commit of main it started from; annotators see this commit's pictures.
+        actor: who started it.
+        created_at, ended_at: UTC, `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
+        task_count, tasks_digest: how many tasks, and the SHA-256 of the task list's bytes.
+        ontology_digest: of the label config, which is frozen for the round.
+        project: Label Studio's project id, None until there is one.
+        version: the number of the version its finish made.
+        counts: its tasks by state when it ended; annotators: who answered, by e-mail.
+    """
+
+    id: str
+    name: str
+    base: CommitId
+    actor: str
+    created_at: str
+    selection: Selection
+    task_count: int
+    tasks_digest: str
+    ontology_digest: str
+    state: RoundState = RoundState.STARTING
+    project: int | None = None
+    ended_at: str | None = None
+    ended_by: str | None = None
+    version: int | None = None
+    counts: Counts | None = None
+    annotators: tuple[str, ...] = ()
+
+    @property
+    def marker(self) -> str:
+        """What the Label Studio project's description must hold to be this round's."""
+        return f"ops:round/{self.id}"
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """The manifest's bytes, canonical."""
+    return encode(
+        {
+            "schema": SCHEMA,
+            "id": manifest.id,
+            "name": manifest.name,
+            "base": manifest.base,
+            "actor": manifest.actor,
+            "created_at": manifest.created_at,
+            "selection": manifest.selection.as_mapping(),
+            "tasks": {"count": manifest.task_count, "digest": manifest.tasks_digest},
+            "ontology_digest": manifest.ontology_digest,
+            "state": manifest.state.value,
+            "project": manifest.project,
+            "ended_at": manifest.ended_at,
+            "ended_by": manifest.ended_by,
+            "version": manifest.version,
+            "counts": dict(manifest.counts.as_mapping()) if manifest.counts else None,
+            "annotators": list(manifest.annotators),
+        }
+    )
+
+
+def decode_manifest(data: bytes, name: str) -> Manifest:
+    """A manifest from its bytes.
+
+    Raises:
+        InvalidDataError: it is not a manifest of this schema, or another round's.
+    """
+    source = stored(manifest_path(name), "manifest-invalid")
+    fields = Fields.of(parse(data, source), "", source)
+    fields.only(_FIELDS)
+    for field_name, wanted in (("schema", SCHEMA), ("name", name)):
+        if (found := fields.text(field_name)) != wanted:
+            fields.refuse(field_name, f"is {found!r}, not {wanted!r}")
+    tasks = fields.fields("tasks")
+    return Manifest(
+        id=fields.text("id"),
+        name=name,
+        base=CommitId(fields.text("base")),
+        actor=fields.text("actor"),
+        created_at=fields.timestamp("created_at"),
+        selection=_selection(fields.fields("selection")),
+        task_count=tasks.integer("count"),
+        tasks_digest=tasks.text("digest"),
+        ontology_digest=fields.text("ontology_digest"),
+        state=choice(fields, "state", RoundState),
+        project=maybe(fields, "project", fields.integer),
+        ended_at=maybe(fields, "ended_at", fields.timestamp),
+        ended_by=maybe(fields, "ended_by", fields.text),
+        version=maybe(fields, "version", fields.integer),
+        counts=_counts(maybe(fields, "counts", fields.fields)),
+        annotators=tuple(str(email) for email in fields.array("annotators")),
+    )
+
+
+_FIELDS = frozenset({
+    "schema", "id", "name", "base", "actor", "created_at", "selection", "tasks", "ontology_digest",
+    "state", "project", "ended_at", "ended_by", "version", "counts", "annotators",
+})  # fmt: skip
+
+
+def _selection(fields: Fields) -> Selection:
+    return Selection(
+        edit=fields.boolean("edit"),
+        labeled_too=fields.boolean("labeled_too"),
+        limit=maybe(fields, "limit", fields.integer),
+        sample=maybe(fields, "sample", fields.integer),
+        seed=fields.integer("seed"),
+    )
+
+
+def _counts(fields: Fields | None) -> Counts | None:
+    if fields is None:
+        return None
+    return Counts(**{state.value: fields.integer(state.value) for state in TaskState})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundTask:
+    """One line of a round's task list.
+
+    Attributes:
+        task: the task, with its media as at the round's base.
+        has_record: the base holds a record of it, whose annotations go on.
+    """
+
+    task: Task
+    has_record: bool
+
+
+def encode_tasks(tasks: Iterable[RoundTask]) -> bytes:
+    """The task list's bytes: a line a task, by key."""
+    return b"".join(line(_task_line(entry)) for entry in sorted(tasks, key=lambda e: e.task.key))
+
+
+def _task_line(entry: RoundTask) -> dict[str, Json]:
+    media = entry.task.media
+    facts = {
+        "checksum": media.checksum,
+        "data": dict(entry.task.data),
+        "has_record": entry.has_record,
+        "height": media.height,
+        "key": entry.task.key,
+        "path": media.path,
+        "sha256": media.sha256,
+        "size_bytes": media.size_bytes,
+        "width": media.width,
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def decode_tasks(data: bytes, name: str) -> Iterator[RoundTask]:
+    """A task list's lines, lazily.
+
+    Raises:
+        InvalidDataError: a line is not a task.
+    """
+    for fields in objects(data, stored(tasks_path(name), "task-list-invalid")):
+        media = Media(
+            path=fields.text("path"),
+            checksum=fields.text("checksum"),
+            size_bytes=fields.integer("size_bytes"),
+            sha256=maybe(fields, "sha256", fields.text),
+            width=maybe(fields, "width", fields.integer),
+            height=maybe(fields, "height", fields.integer),
+        )
+        task = Task(key=TaskKey(fields.text("key")), media=media, data=fields.mapping("data"))
+        yield RoundTask(task=task, has_record=fields.boolean("has_record"))
+
+
+def tasks_digest(data: bytes) -> str:
+    """The digest of a task list's bytes, as the manifest states it."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def select(
+    keys: Iterable[TaskKey], states: Mapping[TaskKey, TaskState], selection: Selection
+) -> Sequence[TaskKey]:
+    """The keys a selection takes, by key; the same for the same input on any machine.
+
+    A sample orders the candidates by the SHA-256 of `seed:key` and takes the first: adding images
+    changes a sample only by the new ones that come before its last.
+
+    Args:
+        keys: every image's key.
+        states: the state of each task that has a record.
+        selection: what was asked for.
+    """
+    open_states = {TaskState.UNFINISHED, TaskState.QUARANTINED}
+    taken = [
+        key
+        for key in keys
+        if selection.labeled_too or states.get(key, TaskState.UNFINISHED) in open_states
+    ]
+    if selection.edit:
+        taken = [key for key in taken if states.get(key) in {TaskState.LABELED, TaskState.EMPTY}]
+    if selection.sample is not None:
+        taken = sorted(taken, key=lambda key: _chance(selection.seed, key))[: selection.sample]
+    return sorted(taken)[: selection.limit]
+
+
+def _chance(seed: int, key: TaskKey) -> bytes:
+    return hashlib.sha256(f"{seed}:{key}".encode()).digest()
