@@ -281,8 +281,7 @@ class Project:
 
     id: int
     title: str
-    label_config: str
-    marker: str
+    description: str
     url: str
 
 
@@ -321,16 +320,15 @@ class Studio(Protocol):
         """The server's version, as `1.23.2`. One request."""
         ...
 
-    def find_project(self, marker: str) -> Project | None:
-        """The project whose description holds the marker, or None. One request a 100 projects.
+    def find_projects(self, marker: str) -> tuple[Project, ...]:
+        """The projects whose description holds the marker as a word, oldest first.
 
-        Raises:
-            ConflictError: more than one project holds it.
+        One request a 100 projects.
         """
         ...
 
-    def create_project(self, *, title: str, marker: str, label_config: str) -> Project:
-        """Create a project that holds the marker. One request; not repeatable: look for it first.
+    def create_project(self, *, title: str, description: str, label_config: str) -> Project:
+        """Create a project. One request; not repeatable: look for its marker first.
 
         Raises:
             InvalidDataError: Label Studio does not accept the label config; its reason is in the
