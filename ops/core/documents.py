@@ -166,12 +166,10 @@ class Fields:
         return value
 
     def number(self, name: str) -> float:
-        """A number, zero or more."""
+        """A number."""
         value = self._value(name, "a number")
         if not isinstance(value, int | float) or isinstance(value, bool):
             self._mistyped(name, "a number")
-        if value < 0:
-            self.refuse(name, "must not be negative")
         return value
 
     def array(self, name: str) -> list[Json]:
