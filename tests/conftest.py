@@ -17,6 +17,7 @@ from ops.local import stack
 from ops.local.home import Home, Service
 from ops.local.processes import Process, is_alive, read_record, start_mark, write_record
 from ops.local.state import Connection
+from ops.local.status import last_lines
 from tests.narration import Narration
 
 _SHARED = Path(__file__).parents[1] / ".ops"
@@ -84,6 +85,6 @@ def pytest_runtest_makereport(
         home = Home.at(_stack_home())
         for service in Service:
             if home.log_file(service).exists():
-                said = "\n".join(stack.logs(home.root, service, lines=_LOG_LINES))
+                said = "\n".join(last_lines(home.log_file(service), _LOG_LINES))
                 report.sections.append((f"last lines of {service.display_name}", said))
     return report

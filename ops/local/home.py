@@ -43,6 +43,9 @@ class Service(StrEnum):
         return "lakeFS" if self is Service.LAKEFS else "Label Studio"
 
 
+_KEEP_OUT_OF_GIT = "# Data and credentials of `ops local`.\n*\n"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:
     """The layout below one `.ops/` directory.
@@ -114,6 +117,17 @@ def make_private(directory: Path) -> Path:
     except OSError as error:
         raise CannotWriteError(directory, str(error.strerror)) from error
     return directory
+
+
+def make_home(home: Home) -> None:
+    """Make the home's directory, private and out of reach of `git add`. Repeatable.
+
+    Raises:
+        CannotWriteError: it cannot be made.
+    """
+    ignore = make_private(home.root) / ".gitignore"
+    if not ignore.exists():
+        write_private(ignore, _KEEP_OUT_OF_GIT)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -25,3 +25,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "timeout": 60,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
+
+# As shipped, each request is logged twice: by this logger's handler and by the root's.
+LOGGING: dict[str, dict[str, Any]] = globals()["LOGGING"]
+LOGGING["loggers"]["django"]["propagate"] = False

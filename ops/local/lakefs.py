@@ -82,3 +82,12 @@ def ready_version(state: State, *, timeout_s: float = 10) -> str | None:
     basic = "Basic " + base64.b64encode(pair.encode()).decode()
     answer = client.get("/api/v1/config", headers={"Authorization": basic})
     return answer.text_at("version_config", "version")
+
+
+def has_pages(state: State, *, timeout_s: float = 10) -> bool:
+    """Say whether the program carries the web pages; one built from the module does not.
+
+    One request.
+    """
+    page = Client(state.url(Service.LAKEFS), timeout_s=timeout_s).get("/")
+    return b"UI Not Built" not in page.body

@@ -6,16 +6,21 @@ proxy of the environment must never see loopback credentials.
 
 import http.client
 import json
+import secrets
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar
 from typing import cast
 from urllib.parse import urlencode
 
+from ops.errors import UnavailableError
+
 HOST = "127.0.0.1"
+_FIRST_PORT = 18_000
+_LAST_PORT = 32_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +115,22 @@ def is_free(port: int) -> bool:
         return True
 
 
-def free_port() -> int:
-    """A port of the loopback nobody listens on at this moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+def free_port(*, besides: Collection[int] = ()) -> int:
+    """A port of the loopback nobody listens on at this moment, and none of `besides`.
+
+    Below the range from which systems take ports for outgoing connections, so that a port which is
+    remembered is likely still free the next time.
+
+    Raises:
+        UnavailableError: a hundred tries found none.
+    """
+    for _ in range(100):
+        port = _FIRST_PORT + secrets.randbelow(_LAST_PORT - _FIRST_PORT)
+        if port not in besides and is_free(port):
+            return port
+    raise UnavailableError(
+        "no-free-port",
+        f"no free port was found between {_FIRST_PORT} and {_LAST_PORT} on {HOST}",
+        unchanged="nothing was started",
+        hint="end some of the programs that listen there, then: ops local up",
+    )

@@ -15,9 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.errors import ConfigurationError
+from ops.errors import ConfigurationError, UnavailableError
 
 _POLL_S = 0.05
+_KILL_S = 10
+_PROC_SELF = Path("/proc/self/stat")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # Fields of /proc/<pid>/stat after the command's closing bracket: state is the first, start time
 # (clock ticks since boot) the twentieth.
@@ -41,7 +43,7 @@ def start_mark(pid: int) -> str | None:
 
     A zombie counts as dead: it does nothing any more and waits only for its parent.
     """
-    if _BOOT_ID.exists():
+    if _PROC_SELF.exists():
         return _linux_mark(pid)
     return _posix_mark(pid)
 
@@ -55,7 +57,8 @@ def _linux_mark(pid: int) -> str | None:
     fields = stat.rpartition(")")[2].split()
     if fields[_STATE_FIELD] in {"Z", "X"}:
         return None
-    return f"{_BOOT_ID.read_text(encoding='ascii').strip()}:{fields[_START_FIELD]}"
+    boot = _BOOT_ID.read_text(encoding="ascii").strip() if _BOOT_ID.exists() else ""
+    return f"{boot}:{fields[_START_FIELD]}"
 
 
 def _posix_mark(pid: int) -> str | None:
@@ -133,13 +136,22 @@ def start(
 def stop(process: Process, *, grace_s: float) -> bool:
     """End this very process, politely and then not; False if it was gone already.
 
-    Repeatable. Waits at most `grace_s` seconds after SIGTERM and a few more after SIGKILL.
+    Repeatable. Waits at most `grace_s` seconds after SIGTERM and ten more after SIGKILL.
+
+    Raises:
+        UnavailableError: it is there even then.
     """
     if not _signal(process, signal.SIGTERM):
         return False
     if not wait_gone(process, timeout_s=grace_s):
         _signal(process, signal.SIGKILL)
-        wait_gone(process, timeout_s=10)
+        if not wait_gone(process, timeout_s=_KILL_S):
+            raise UnavailableError(
+                "cannot-stop",
+                f"process {process.pid} does not end",
+                unchanged="it is still remembered as running",
+                hint="wait for the disk it may be waiting for, then: ops local down",
+            )
     return True
 
 

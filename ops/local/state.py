@@ -23,13 +23,13 @@ _ACCESS_KEY_ID_LENGTH = 20
 
 
 class StateFileError(InvalidDataError):
-    """The state file cannot be understood."""
+    """The state file, which holds the keys to the data, is not usable."""
 
-    def __init__(self, path: Path) -> None:
-        """Say which."""
+    def __init__(self, path: Path, what: str = "cannot be understood") -> None:
+        """Say which, and in what way."""
         super().__init__(
             "local-state",
-            f"{path} cannot be understood",
+            f"{path} {what}",
             subject=str(path),
             unchanged="no server was started or stopped, no data was touched",
             hint="put the file back from a backup, or give up the data: ops local reset",
@@ -109,11 +109,14 @@ def load(home: Home) -> State | None:
     """What the home remembers; None where it remembers nothing.
 
     Raises:
-        StateFileError: the file is there and cannot be understood.
+        StateFileError: the file cannot be understood, or is gone while the data are there.
     """
     try:
         text = home.state_file.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if any(home.data(service).exists() for service in Service):
+            # Data without the keys that open them: fresh keys would lock them away for good.
+            raise StateFileError(home.state_file, "is missing beside its data") from error
         return None
     except OSError as error:
         raise StateFileError(home.state_file) from error
@@ -157,7 +160,7 @@ def connection(root: Path) -> Connection | None:
     Three small files are read; no request is made.
 
     Raises:
-        StateFileError: the state file cannot be understood.
+        StateFileError: the state file is not usable.
     """
     home = Home.at(root)
     state = load(home)
