@@ -59,6 +59,27 @@ def media_key(path: str) -> TaskKey:
     return TaskKey(path.removeprefix(MEDIA_PREFIX))
 
 
+def media_problem(key: str) -> str | None:
+    """Why a key cannot name a media object, or None if it can.
+
+    Keys become parts of URLs in Label Studio and of paths on disks, and must mean the same there.
+    """
+    if any(ord(character) < _SPACE or character in _UNSAFE for character in key):
+        return "has a character in its name that URLs or file systems give another meaning"
+    parts = key.split("/")
+    if not key or any(part in {"", ".", ".."} for part in parts):
+        return "has an empty or relative part in its name"
+    if len(key.encode()) > _LONGEST_KEY:
+        return f"has a name of more than {_LONGEST_KEY} bytes"
+    return None
+
+
+_SPACE = 32
+_UNSAFE = frozenset("\\#?%\x7f")
+_LONGEST_KEY = 900
+"""lakeFS and S3 take 1 024 bytes a path; the rest is for prefixes and suffixes."""
+
+
 def record_path(key: TaskKey) -> str:
     """Where a task's record lies."""
     return RECORD_PREFIX + key + RECORD_SUFFIX

@@ -18,7 +18,7 @@ from ops.core.names import (
     round_branch,
     tasks_path,
 )
-from ops.core.ontology import Ontology, parse_label_config
+from ops.core.ontology import Ontology, parse_ontology
 from ops.core.records import CommitId, TaskKey
 from ops.core.rounds import (
     Manifest,
@@ -201,7 +201,7 @@ def read_ontology(lake: Lake, ref: str) -> tuple[str, Ontology]:
             hint="ops init --label-config FILE, or: ops init --labels a,b,c --kind boxes",
         )
     text = data.decode("utf-8")
-    return text, parse_label_config(text)
+    return text, parse_ontology(text)
 
 
 def main_head(lake: Lake) -> CommitId:

@@ -1,0 +1,416 @@
+"""`round start`: from main's head to an open round with its tasks before annotators.
+
+Owns the order that makes a start repeatable: the branch pins the base, the manifest reserves the
+    round, the marker in
+the manifest finds the project, the task keys find the tasks. A start killed anywhere goes on where
+it stopped.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ops.core.canonical import decode_record
+from ops.core.exports import to_import
+from ops.core.names import (
+    MEDIA_PREFIX,
+    TASKS_PARQUET,
+    check_round_name,
+    manifest_path,
+    media_key,
+    media_path,
+    record_path,
+    round_branch,
+    tasks_path,
+)
+from ops.core.plan import StartObservation, StartStep, Step, plan_start
+from ops.core.records import CommitId, Json, Media, Task, TaskKey, TaskState
+from ops.core.rounds import (
+    Manifest,
+    RoundState,
+    RoundTask,
+    Selection,
+    encode_manifest,
+    encode_tasks,
+    select,
+    tasks_digest,
+)
+from ops.errors import ConfigurationError, RefusedError
+from ops.ports import StoredObject, TaskRow, Upload
+from ops.runner.context import (
+    Context,
+    main_head,
+    read_manifest,
+    read_ontology,
+    read_tasks,
+    refuse_state,
+)
+
+BATCH = 1000
+"""Tasks an import request: 1 000 to 2 500 is fastest on Label Studio 1.23."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """What a start did, or would do.
+
+    Attributes:
+        steps: what was done, in order; with a dry run, what would be done. Empty: already open.
+        manifest: the round's, or None where a dry run has not reserved it.
+        keys: the tasks it takes.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    manifest: Manifest | None
+    base: CommitId
+    keys: tuple[TaskKey, ...]
+
+
+@dataclass(kw_only=True)
+class _Seen:
+    """What is known of the servers; a part is None once a step has made it stale."""
+
+    branch: CommitId | None = None
+    manifest: Manifest | None = None
+    tasks: Mapping[TaskKey, RoundTask] = field(default_factory=dict[TaskKey, RoundTask])
+    project: int | None = None
+    rows: list[TaskRow] | None = None
+
+
+def start_round(
+    context: Context, name: str, selection: Selection, *, dry_run: bool = False
+) -> Started:
+    """Start a round, go on starting it, or find it open.
+
+    About 20 requests and one a 1 000 tasks to each server. Repeatable: a second run finds what the
+    first one did.
+
+    Raises:
+        UsageError: the name cannot name a round.
+        NotFoundError: the repository is not set up.
+        RefusedError: no task is selected, the round is finished or aborted, or it is open with
+            another selection.
+        ConfigurationError: Label Studio cannot show the pictures.
+    """
+    check_round_name(name)
+    start = _Start(context, name, selection)
+    seen = start.observe(_Seen())
+    plan = plan_start(start.observation(seen))
+    done: list[Step] = []
+    while plan and not dry_run:
+        start.apply(plan[0], seen)
+        done.append(plan[0])
+        seen = start.observe(seen)
+        plan = plan_start(start.observation(seen))
+    return Started(
+        name=name,
+        steps=plan if dry_run else tuple(done),
+        manifest=seen.manifest,
+        base=start.base,
+        keys=tuple(seen.tasks),
+    )
+
+
+class _Start:
+    """One run of a start."""
+
+    def __init__(self, context: Context, name: str, selection: Selection) -> None:
+        self._context = context
+        self._name = name
+        self._selection = selection
+        self._branch = round_branch(name)
+        self.base = CommitId("")
+
+    def observe(self, seen: _Seen) -> _Seen:
+        """Ask the servers for what is not known, or no longer."""
+        lake, studio = self._context.lake, self._context.studio
+        if seen.manifest is None:
+            head = lake.find_commit(self._branch)
+            self.base = head or main_head(lake)
+            self._refuse_taken_name()
+            seen.branch = head
+            seen.manifest = read_manifest(lake, self._branch, self._name) if head else None
+            seen.tasks = self._tasks(seen.manifest)
+        if seen.manifest is not None:
+            self.base = seen.manifest.base
+            self._refuse_other_round(seen.manifest)
+            if seen.project is None:
+                projects = studio.find_projects(seen.manifest.marker)
+                seen.project = projects[0].id if projects else None
+            if seen.project is not None and seen.rows is None:
+                seen.rows = list(studio.task_rows(seen.project))
+        return seen
+
+    def observation(self, seen: _Seen) -> StartObservation:
+        """What the plan needs of all that."""
+        return StartObservation(
+            name=self._name,
+            has_branch=seen.branch is not None,
+            manifest=seen.manifest,
+            task_count=len(seen.tasks),
+            project=seen.project,
+            missing_count=len(_missing(seen)),
+            duplicate_count=len(_duplicates(seen.rows or ())),
+        )
+
+    def apply(self, step: Step, seen: _Seen) -> None:
+        """Do one step and forget what it made stale."""
+        match step.kind:
+            case StartStep.BRANCH:
+                self._context.lake.create_branch(self._branch, self.base)
+            case StartStep.RESERVE:
+                self._reserve(seen)
+            case StartStep.PROJECT:
+                seen.project = self._create_project(_manifest(seen))
+            case StartStep.MEDIA:
+                self._connect_media(_project(seen))
+            case StartStep.IMPORT:
+                self._import(seen)
+            case StartStep.DEDUPLICATE:
+                duplicates = _duplicates(seen.rows or ())
+                self._context.studio.delete_tasks(_project(seen), duplicates)
+                seen.rows = None
+            case StartStep.CHECK:
+                self._check_picture(seen)
+            case StartStep.OPEN:
+                self._open(seen)
+
+    def _tasks(self, manifest: Manifest | None) -> Mapping[TaskKey, RoundTask]:
+        if manifest is not None:
+            return read_tasks(self._context.lake, self._branch, manifest)
+        entries = select_tasks(self._context, self.base, self._selection)
+        if not entries:
+            raise RefusedError(
+                "nothing-to-label",
+                "no task is left to label",
+                subject=self._name,
+                where=(("selection", str(self._selection.as_mapping())), ("at", self.base[:12])),
+                unchanged="nothing was written",
+                hint="add pictures with: ops data add PATH\nor take labeled ones too: --all",
+            )
+        return {entry.task.key: entry for entry in entries}
+
+    def _refuse_taken_name(self) -> None:
+        """A name that main knows cannot be used again: its manifest would be overwritten."""
+        taken = read_manifest(self._context.lake, "main", self._name)
+        if taken is not None:
+            refuse_state(taken)
+
+    def _refuse_other_round(self, manifest: Manifest) -> None:
+        if manifest.state not in {RoundState.STARTING, RoundState.OPEN}:
+            refuse_state(manifest)
+        asked = self._selection
+        if asked not in {Selection(), manifest.selection}:
+            raise RefusedError(
+                "round-exists",
+                f"round {self._name} exists with another selection",
+                subject=self._name,
+                where=(
+                    ("there", str(manifest.selection.as_mapping())),
+                    ("asked", str(asked.as_mapping())),
+                ),
+                unchanged="the round is as it was",
+                hint=f"go on with it: ops round start {self._name}\nor take another name",
+            )
+
+    def _reserve(self, seen: _Seen) -> None:
+        """Write the task list, then the manifest that names it; of two starts, one wins each."""
+        lake, context = self._context.lake, self._context
+        text, ontology = read_ontology(lake, self.base)
+        del text
+        listed = encode_tasks(seen.tasks.values())
+        upload = Upload(path=tasks_path(self._name), data=listed)
+        if not lake.write_if_absent(self._branch, upload):
+            listed = lake.read(self._branch, tasks_path(self._name)) or listed
+        manifest = Manifest(
+            id=context.new_id(),
+            name=self._name,
+            base=self.base,
+            actor=context.actor,
+            created_at=context.timestamp(),
+            selection=self._selection,
+            task_count=listed.count(b"\n"),
+            tasks_digest=tasks_digest(listed),
+            ontology_digest=ontology.digest,
+        )
+        path = manifest_path(self._name)
+        lake.write_if_absent(self._branch, Upload(path=path, data=encode_manifest(manifest)))
+        metadata = context.metadata("start", round=self._name)
+        lake.commit(self._branch, f"Reserve round {self._name}", metadata)
+
+    def _create_project(self, manifest: Manifest) -> int:
+        """Create the project; where two starts each made one, the older is the round's."""
+        studio = self._context.studio
+        text, _ = read_ontology(self._context.lake, manifest.base)
+        repository = self._context.lake.repository
+        made = studio.create_project(
+            title=self._name,
+            description=(
+                f"Labeling round {self._name} of repository {repository}. "
+                f"Run by ops, which finds this project by the next line; leave it as it is.\n"
+                f"{manifest.marker}"
+            ),
+            label_config=text,
+        )
+        oldest = min(project.id for project in studio.find_projects(manifest.marker))
+        if oldest != made.id:
+            studio.delete_project(made.id)
+        return oldest
+
+    def _connect_media(self, project: int) -> None:
+        access = self._context.media
+        if access is None:
+            raise ConfigurationError(
+                "no-media-access",
+                "there are no credentials Label Studio could read pictures with",
+                unchanged=f"project {project} is there, without tasks",
+                hint="set OPS_LAKEFS_ACCESS_KEY_ID and OPS_LAKEFS_SECRET_ACCESS_KEY",
+            )
+        self._context.studio.connect_media(
+            project,
+            bucket=self._context.lake.repository,
+            access_key_id=access.access_key_id,
+            secret_access_key=access.secret_access_key,
+        )
+
+    def _import(self, seen: _Seen) -> None:
+        missing = _missing(seen)
+        project = _project(seen)
+        with self._context.reporter.phase("importing tasks", len(missing)) as phase:
+            for batch in _batches(missing, BATCH):
+                items = self._items(_manifest(seen), [seen.tasks[key] for key in batch])
+                self._context.studio.import_tasks(project, items)
+                phase.advance(len(batch))
+        seen.rows = None
+
+    def _items(
+        self, manifest: Manifest, entries: Sequence[RoundTask]
+    ) -> Sequence[Mapping[str, Json]]:
+        _, ontology = read_ontology(self._context.lake, manifest.base)
+        carried: Mapping[str, bytes] = {}
+        members: Mapping[int, str] = {}
+        if manifest.selection.edit:
+            paths = [record_path(entry.task.key) for entry in entries if entry.has_record]
+            carried = dict(self._context.lake.read_many(manifest.base, paths))
+            members = self._context.studio.members()
+        items: list[Mapping[str, Json]] = []
+        for entry in entries:
+            data: dict[str, Json] = {
+                **entry.task.data,
+                ontology.media_field: self._uri(manifest, entry),
+                "key": entry.task.key,
+            }
+            path = record_path(entry.task.key)
+            if path in carried:
+                record = decode_record(carried[path])
+                items.append(to_import(record, data=data, members=members))
+            else:
+                items.append({"data": data})
+        return items
+
+    def _uri(self, manifest: Manifest, entry: RoundTask) -> str:
+        """The picture of the base commit, whatever becomes of the branch."""
+        return f"s3://{self._context.lake.repository}/{manifest.base}/{entry.task.media.path}"
+
+    def _check_picture(self, seen: _Seen) -> None:
+        rows = [row for row in seen.rows or () if row.key in seen.tasks]
+        if not rows or rows[0].key is None:
+            return
+        uri = self._uri(_manifest(seen), seen.tasks[rows[0].key])
+        if not self._context.studio.shows_media(rows[0].id, uri):
+            raise ConfigurationError(
+                "picture-not-shown",
+                f"Label Studio cannot show {uri}",
+                subject=rows[0].key,
+                where=(("project", str(seen.project)),),
+                unchanged="the tasks are imported; the round is not open yet",
+                hint="Label Studio must run with LABEL_STUDIO_S3_ENDPOINT set to lakeFS's address "
+                f"({self._context.lake.url});\nthen: ops round start {self._name}",
+            )
+
+    def _open(self, seen: _Seen) -> None:
+        manifest = replace(_manifest(seen), state=RoundState.OPEN, project=seen.project)
+        upload = Upload(path=manifest_path(self._name), data=encode_manifest(manifest))
+        self._context.lake.write_many(self._branch, [upload])
+        self._context.lake.commit(
+            self._branch,
+            f"Open round {self._name}: {manifest.task_count} tasks",
+            self._context.metadata("open", round=self._name, project=str(seen.project)),
+        )
+        seen.manifest = manifest
+
+
+def select_tasks(context: Context, base: CommitId, selection: Selection) -> Sequence[RoundTask]:
+    """The tasks a selection takes at a commit.
+
+    One request a 1 000 images, and one for their states.
+    """
+    lake = context.lake
+    with context.reporter.phase("listing pictures") as phase:
+        media: dict[TaskKey, StoredObject] = {}
+        for found in lake.list_objects(base, MEDIA_PREFIX, metadata=True):
+            media[media_key(found.path)] = found
+            phase.advance()
+    states = task_states(context, base)
+    keys = select(media, states, selection)
+    return [_round_task(key, media[key], has_record=key in states) for key in keys]
+
+
+def task_states(context: Context, ref: str) -> Mapping[TaskKey, TaskState]:
+    """The state of every task that has a record, from the snapshot. Up to two requests."""
+    from ops.parquet import read_states
+
+    data = context.lake.read(ref, TASKS_PARQUET)
+    return read_states(data) if data is not None else {}
+
+
+def _round_task(key: TaskKey, found: StoredObject, *, has_record: bool) -> RoundTask:
+    facts = found.metadata
+    media = Media(
+        path=media_path(key),
+        checksum=found.checksum,
+        size_bytes=found.size_bytes,
+        sha256=facts.get("sha256"),
+        width=int(facts["width"]) if "width" in facts else None,
+        height=int(facts["height"]) if "height" in facts else None,
+    )
+    return RoundTask(task=Task(key=key, media=media), has_record=has_record)
+
+
+def _missing(seen: _Seen) -> Sequence[TaskKey]:
+    there = {row.key for row in seen.rows or ()}
+    return [key for key in seen.tasks if key not in there]
+
+
+def _duplicates(rows: Iterable[TaskRow]) -> Sequence[int]:
+    """Tasks to delete so that each key is there once.
+
+    The newer ones, if nobody has answered them.
+    """
+    first: set[TaskKey] = set()
+    extra: list[int] = []
+    for row in sorted(rows, key=lambda row: (not _is_answered(row), row.id)):
+        if row.key is None:
+            continue
+        if row.key in first and not _is_answered(row):
+            extra.append(row.id)
+        first.add(row.key)
+    return extra
+
+
+def _is_answered(row: TaskRow) -> bool:
+    return row.annotation_count + row.skipped_count > 0
+
+
+def _manifest(seen: _Seen) -> Manifest:
+    assert seen.manifest is not None, "the plan reserves before anything else"  # noqa: S101
+    return seen.manifest
+
+
+def _project(seen: _Seen) -> int:
+    assert seen.project is not None, "the plan creates the project first"  # noqa: S101
+    return seen.project
+
+
+def _batches(keys: Sequence[TaskKey], size: int) -> Iterable[Sequence[TaskKey]]:
+    return (keys[start : start + size] for start in range(0, len(keys), size))
