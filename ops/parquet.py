@@ -1,0 +1,205 @@
+"""Snapshots as Parquet files: the one place that imports pyarrow.
+
+Owns the files' schema and layout: the same rows are the same bytes, whoever writes them with the
+same pyarrow. Does not decide what is in a row (ops/core/snapshot.py). pyarrow ships partial types:
+they end here.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
+from types import ModuleType, TracebackType
+from typing import BinaryIO, NoReturn, Self, cast
+
+from ops.core.names import TASKS_PARQUET
+from ops.core.records import TaskKey, TaskState
+from ops.core.snapshot import (
+    Figures,
+    RegionColumns,
+    StoredRecord,
+    Tally,
+    TaskColumns,
+    read_in_order,
+    region_columns,
+    task_columns,
+)
+from ops.errors import InvalidDataError
+
+# Rows a group: what is held in memory while writing, and the unit a reader can skip.
+_TASKS_A_GROUP = 1_000
+_REGIONS_A_GROUP = 10_000
+_COMPRESSION_LEVEL = 3
+
+
+def write_snapshot(
+    records: Iterable[tuple[str, bytes]], *, tasks: BinaryIO, annotations: BinaryIO
+) -> Figures:
+    """Pack records and give what was counted on the way; deterministic, in memory of a few groups.
+
+    Args:
+        records: `(path, bytes)` of each record, in the order of their keys (a path without
+            `annotations/` and `.json`), which is not quite a listing's.
+        tasks: where `snapshot/tasks.parquet` is written, a row a task, by key.
+        annotations: where `snapshot/annotations.parquet` is written, a row a region, by key.
+
+    Raises:
+        InternalError: the records are not in order.
+        InvalidDataError: one of them is no record.
+    """
+    tally = Tally()
+    with (
+        _Writer(tasks, _task_schema(), _TASKS_A_GROUP) as task_rows,
+        _Writer(annotations, _region_schema(), _REGIONS_A_GROUP) as region_rows,
+    ):
+        for record, data in read_in_order(records):
+            row = task_columns(record, data)
+            tally.add(record, row)
+            task_rows.write([row])
+            region_rows.write(region_columns(record))
+    return tally.figures()
+
+
+def read_tasks(data: bytes) -> Iterator[StoredRecord]:
+    """The records in a `snapshot/tasks.parquet`, by key, a group at a time.
+
+    A later snapshot takes from here the records whose `checksum` main still lists, instead of
+    reading each object.
+
+    Raises:
+        InvalidDataError: it is no such file.
+    """
+    for row in _rows(data, ["key", "record", "record_checksum"]):
+        yield StoredRecord(
+            key=TaskKey(row["key"]), data=row["record"].encode(), checksum=row["record_checksum"]
+        )
+
+
+def read_states(data: bytes) -> dict[TaskKey, TaskState]:
+    """The state of each task in a `snapshot/tasks.parquet`.
+
+    Raises:
+        InvalidDataError: it is no such file.
+    """
+    try:
+        rows = _rows(data, ["key", "state"])
+        return {TaskKey(row["key"]): TaskState(row["state"]) for row in rows}
+    except ValueError as error:
+        _refuse(error)
+
+
+def _rows(data: bytes, columns: Sequence[str]) -> Iterator[Mapping[str, str]]:
+    """Rows of a tasks file, by columns that hold text.
+
+    Raises:
+        InvalidDataError: it is no such file.
+    """
+    arrow, parquet = _pyarrow()
+    try:
+        file = parquet.ParquetFile(BytesIO(data))
+        for batch in file.iter_batches(batch_size=_TASKS_A_GROUP, columns=list(columns)):
+            # pyarrow leaves out a column that is not there without a word.
+            yield from cast("list[Mapping[str, str]]", batch.select(columns).to_pylist())
+    except (arrow.ArrowException, OSError, ValueError, KeyError) as error:
+        _refuse(error)
+
+
+def _refuse(cause: Exception) -> NoReturn:
+    raise InvalidDataError(
+        "snapshot-invalid",
+        f"{TASKS_PARQUET} is damaged, or no snapshot of this version of ops",
+        subject=TASKS_PARQUET,
+        unchanged="nothing was written",
+        hint="see which commit changed it: ops dataset log",
+    ) from cause
+
+
+class _Writer:
+    """Writes rows in groups of one size, as many as come."""
+
+    def __init__(self, sink: BinaryIO, schema: object, group: int) -> None:
+        arrow, parquet = _pyarrow()
+        self._arrow = arrow
+        self._schema = schema
+        self._group = group
+        self._rows: list[TaskColumns | RegionColumns] = []
+        self._writer = parquet.ParquetWriter(
+            sink, schema, compression="zstd", compression_level=_COMPRESSION_LEVEL
+        )
+
+    def write(self, rows: Iterable[TaskColumns | RegionColumns]) -> None:
+        for row in rows:
+            self._rows.append(row)
+            if len(self._rows) == self._group:
+                self._flush()
+
+    def _flush(self) -> None:
+        table = self._arrow.Table.from_pylist(self._rows, schema=self._schema)
+        self._writer.write_table(table, row_group_size=self._group)
+        self._rows.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None and self._rows:
+            self._flush()
+        self._writer.close()
+
+
+def _task_schema() -> object:
+    arrow, _ = _pyarrow()
+    text, texts, whole = arrow.string(), arrow.list_(arrow.string()), arrow.int64()
+    return arrow.schema(
+        [
+            arrow.field("key", text, nullable=False),
+            arrow.field("media_path", text, nullable=False),
+            arrow.field("media_checksum", text, nullable=False),
+            arrow.field("media_sha256", text),
+            arrow.field("width", whole),
+            arrow.field("height", whole),
+            arrow.field("size_bytes", whole, nullable=False),
+            arrow.field("state", text, nullable=False),
+            arrow.field("annotators", texts, nullable=False),
+            arrow.field("annotation_count", whole, nullable=False),
+            arrow.field("region_count", whole, nullable=False),
+            arrow.field("labels", texts, nullable=False),
+            arrow.field("record", text, nullable=False),
+            arrow.field("record_sha256", text, nullable=False),
+            arrow.field("record_checksum", text, nullable=False),
+        ]
+    )
+
+
+def _region_schema() -> object:
+    arrow, _ = _pyarrow()
+    text, number, flag = arrow.string(), arrow.float64(), arrow.bool_()
+    moment = arrow.timestamp("us", tz="UTC")
+    return arrow.schema(
+        [
+            *(arrow.field(name, text, nullable=False) for name in ("key", "unique_id")),
+            *(arrow.field(name, text, nullable=False) for name in ("annotator", "round")),
+            *(arrow.field(name, flag, nullable=False) for name in ("ground_truth", "skipped")),
+            *(arrow.field(name, text) for name in ("region_id", "from_name", "to_name", "type")),
+            arrow.field("label", text),
+            arrow.field("labels", arrow.list_(text), nullable=False),
+            *(arrow.field(name, number) for name in ("x", "y", "width", "height", "rotation")),
+            arrow.field("points", arrow.list_(arrow.list_(number))),
+            *(arrow.field(name, arrow.int64()) for name in ("original_width", "original_height")),
+            arrow.field("value", text),
+            arrow.field("origin", text, nullable=False),
+            *(arrow.field(name, moment, nullable=False) for name in ("created_at", "updated_at")),
+            arrow.field("ontology_digest", text, nullable=False),
+        ]
+    )
+
+
+def _pyarrow() -> tuple[ModuleType, ModuleType]:
+    """The library and its Parquet module, imported late: it takes 0.2 s."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    return cast("ModuleType", pa), cast("ModuleType", parquet)
