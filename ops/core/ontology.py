@@ -132,52 +132,48 @@ class Ontology:
         """The control a result's `from_name` means, or None."""
         return next((one for one in self.controls if _is_named(one.name, name)), None)
 
+    def unknown_labels(self, said: Record | Annotation) -> tuple[Unknown, ...]:
+        """What a record's or an annotation's results say and this ontology lacks; sorted, once."""
+        annotations = said.annotations if isinstance(said, Record) else (said,)
+        found = {
+            (unknown.control, unknown.label or ""): unknown
+            for annotation in annotations
+            for region in annotation.result
+            for unknown in self._unknown(region)
+        }
+        return tuple(found[place] for place in sorted(found))
 
-def unknown_labels(said: Record | Annotation, ontology: Ontology) -> tuple[Unknown, ...]:
-    """What a record's or an annotation's results say and an ontology lacks: sorted, each once."""
-    annotations = said.annotations if isinstance(said, Record) else (said,)
-    found = {
-        (unknown.control, unknown.label or ""): unknown
-        for annotation in annotations
-        for region in annotation.result
-        for unknown in _unknown(region, ontology)
-    }
-    return tuple(found[place] for place in sorted(found))
+    def _unknown(self, region: Mapping[str, Json]) -> Iterator[Unknown]:
+        if is_relation(region):
+            stated = region.get("labels")
+            for name in stated if isinstance(stated, list) else []:
+                if name not in self.relations:
+                    yield Unknown(control="relation", label=str(name))
+            return
+        name = str(region.get("from_name"))
+        control = self.control(name)
+        if control is None:
+            yield Unknown(control=name, label=None)
+            return
+        known = self._paths(control)
+        for path in label_paths(region):
+            if known is not None and path not in known:
+                yield Unknown(control=name, label=PATH_SEPARATOR.join(path))
 
-
-def _unknown(region: Mapping[str, Json], ontology: Ontology) -> Iterator[Unknown]:
-    if is_relation(region):
-        stated = region.get("labels")
-        for name in stated if isinstance(stated, list) else []:
-            if name not in ontology.relations:
-                yield Unknown(control="relation", label=str(name))
-        return
-    name = str(region.get("from_name"))
-    control = ontology.control(name)
-    if control is None:
-        yield Unknown(control=name, label=None)
-        return
-    known = _paths(control, ontology)
-    for path in label_paths(region):
-        if known is not None and path not in known:
-            yield Unknown(control=name, label=PATH_SEPARATOR.join(path))
-
-
-def _paths(control: Control, ontology: Ontology) -> frozenset[tuple[str, ...]] | None:
-    """The paths a control's results may say; None where any may occur."""
-    # A shape without labels of its own (VideoRectangle) says those of the object's other tags.
-    speakers = [control]
-    if not control.labels and not control.dynamic:
-        spoken_of = set(control.to_names)
-        speakers = [one for one in ontology.controls if spoken_of & set(one.to_names)]
-    if any(one.dynamic for one in speakers):
-        return None
-    return frozenset(
-        path
-        for one in speakers
-        for label in one.labels
-        for path in (label.path, (*label.path[:-1], label.value))
-    )
+    def _paths(self, control: Control) -> frozenset[tuple[str, ...]] | None:
+        """The paths a control's results may say; None where any may occur."""
+        # A shape without labels of its own (VideoRectangle) says those of the object's other tags.
+        speakers = [control]
+        if not control.labels and not control.dynamic:
+            speakers = [one for one in self.controls if set(one.to_names) & set(control.to_names)]
+        if any(one.dynamic for one in speakers):
+            return None
+        return frozenset(
+            path
+            for one in speakers
+            for label in one.labels
+            for path in (label.path, (*label.path[:-1], label.value))
+        )
 
 
 def _is_named(name: str, from_name: str) -> bool:
@@ -187,7 +183,7 @@ def _is_named(name: str, from_name: str) -> bool:
     return bool(re.fullmatch(_INDEX.sub(r".+", re.escape(name)), from_name))
 
 
-def parse_label_config(label_config: str) -> Ontology:
+def parse_ontology(label_config: str) -> Ontology:
     """What a label config means.
 
     Raises:
