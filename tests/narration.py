@@ -9,6 +9,7 @@ from ops.ports import Phase
 
 @dataclass
 class _Count:
+    total: int | None
     done: int = 0
 
     def advance(self, count: int = 1) -> None:
@@ -17,17 +18,22 @@ class _Count:
 
 @dataclass
 class Narration:
-    """Implements ops.ports.Reporter; `phases` and `notes` hold what was said, in order."""
+    """Implements ops.ports.Reporter; `phases`, `counts` and `notes` hold what was said, in order.
+
+    `counts` holds, for each phase that ended well, how far it came and what its total was.
+    """
 
     phases: list[str] = field(default_factory=list[str])
+    counts: list[tuple[int, int | None]] = field(default_factory=list[tuple[int, int | None]])
     notes: list[str] = field(default_factory=list[str])
 
     @contextlib.contextmanager
     def phase(self, title: str, total: int | None = None) -> Generator[Phase]:
-        """Remember the title."""
-        del total
+        """Remember the title, and the count when it ends."""
         self.phases.append(title)
-        yield _Count()
+        count = _Count(total)
+        yield count
+        self.counts.append((count.done, total))
 
     def note(self, text: str) -> None:
         """Remember the line."""

@@ -71,6 +71,8 @@ def fetch_release(target: Path, reporter: Reporter, *, releases_url: str = RELEA
             reporter.phase("lakeFS: downloading the release", _mebibytes(size_bytes)) as phase,
         ):
             found = _save(source, archive, phase)
+            if size_bytes is not None and archive.stat().st_size < size_bytes:
+                raise NoReleaseError("the download broke off")
         if found != expected:
             raise InvalidDataError(
                 "lakefs-checksum",
