@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import typer
 
-from ops.cli import config
+from ops.cli import config, data, dataset, init
+from ops.cli import round as rounds
 
 app = typer.Typer(
     name="ops",
@@ -13,6 +14,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+init.register(app)
+app.add_typer(data.app, name="data")
+app.add_typer(rounds.app, name="round")
+app.add_typer(dataset.app, name="dataset")
 app.add_typer(config.app, name="config")
 
 _NOUNS = {"local", "round", "data", "dataset", "config"}

@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
+from uuid import uuid4
 
 from ops.cli.progress import reporter
 from ops.errors import UsageError
 from ops.ports import Reporter
+from ops.runner.context import Context, MediaAccess
 from ops.settings import Settings, load
 
 
@@ -44,6 +47,46 @@ class Session:
     def now(self) -> datetime:
         """The time, UTC."""
         return datetime.now(UTC)
+
+    def context(self) -> Context:
+        """What the runner works with: both servers as the settings name them; no request yet.
+
+        Raises:
+            ConfigurationError: an address or a credential is not set.
+        """
+        from ops.lake import LakeFS
+        from ops.studio import LabelStudio
+
+        need = self.settings.need
+        lake = LakeFS(
+            need("lakefs.url"),
+            need("lakefs.access_key_id"),
+            need("lakefs.secret_access_key"),
+            need("repository"),
+        )
+        return Context(
+            lake=lake,
+            studio=LabelStudio(need("label_studio.url"), need("label_studio.token")),
+            reporter=self.reporter,
+            actor=need("actor"),
+            now=self.now,
+            new_id=lambda: uuid4().hex,
+            tool_version=version("labeling-ops"),
+            media=MediaAccess(
+                access_key_id=need("lakefs.access_key_id"),
+                secret_access_key=need("lakefs.secret_access_key"),
+            ),
+            overlap_s=int(need("sync.overlap_s")),
+        )
+
+    def project_url(self, project: int | None) -> str:
+        """Where a project is labeled."""
+        return f"{self.settings.need('label_studio.url').rstrip('/')}/projects/{project}/data"
+
+    def compare_url(self, branch: str) -> str:
+        """Where a branch is compared with main, in the lakeFS UI."""
+        place = f"{self.settings.need('lakefs.url').rstrip('/')}/repositories"
+        return f"{place}/{self.settings.need('repository')}/compare?ref=main&compare={branch}"
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before something that cannot be taken back.

@@ -1,4 +1,7 @@
-"""Ready code that reads a version over S3: text for people to paste. No credential is ever in it."""
+"""Ready code that reads a version over S3.
+
+Text for people to paste. No credential is ever in it.
+"""
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -53,7 +56,8 @@ lake = pyarrow.fs.S3FileSystem(
     scheme="{scheme}",
     region="us-east-1",
 )
-table = pyarrow.parquet.read_table("{repository}/{ref}/snapshot/annotations.parquet", filesystem=lake)
+table = pyarrow.parquet.read_table("{repository}/{ref}/snapshot/annotations.parquet",
+filesystem=lake)
 """,
     "pandas": """
 import os
@@ -90,7 +94,8 @@ lake = pyarrow.fs.S3FileSystem(
     scheme="{scheme}",
     region="us-east-1",
 )
-annotations = pyarrow.dataset.dataset("{repository}/{ref}/snapshot/annotations.parquet", filesystem=lake)
+annotations = pyarrow.dataset.dataset("{repository}/{ref}/snapshot/annotations.parquet",
+filesystem=lake)
 print(duckdb.sql("select label, count(*) from annotations group by label"))
 """,
     "pytorch": """
@@ -107,7 +112,8 @@ class Labeled(torch.utils.data.Dataset):
             scheme="{scheme}",
             region="us-east-1",
         )
-        tasks = pyarrow.parquet.read_table("{repository}/{ref}/snapshot/tasks.parquet", filesystem=self.lake)
+        tasks = pyarrow.parquet.read_table("{repository}/{ref}/snapshot/tasks.parquet",
+        filesystem=self.lake)
         self.tasks = [task for task in tasks.to_pylist() if task["state"] == "labeled"]
 
     def __len__(self):

@@ -20,11 +20,11 @@ from ops.core.names import (
     tag_version,
     version_tag,
 )
-from ops.core.records import CommitId, Json
+from ops.core.records import CommitId, Json, TaskKey
 from ops.errors import NotFoundError, RefusedError
 from ops.ports import ChangeKind, Commit, Upload
 from ops.runner.context import Context, main_head
-from ops.runner.snapshot import Packed, pack_version
+from ops.runner.snapshot import Cause, Packed, pack_version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,26 +129,29 @@ def revert_to(context: Context, ref: str, *, dry_run: bool = False) -> Reverted:
     version = 1 + max((line.version for line in history), default=0)
     packed = pack_version(
         context,
+        Cause(
+            version=version,
+            reason=f"revert to {ref}",
+            made_at=context.timestamp(),
+            history=history,
+        ),
         main=main,
         changes_at=wanted,
         changed=changed,
-        history=history,
-        version=version,
-        cause=f"revert to {ref}",
-        made_at=context.timestamp(),
     )
     if dry_run:
         return Reverted(version=version, commit=None, changed_count=len(changed), packed=packed)
-    commit = _merge_revert(context, main, wanted, changed, packed)
+    commit = _merge_revert(context, packed, main=main, wanted=wanted, changed=changed)
     return Reverted(version=version, commit=commit, changed_count=len(changed), packed=packed)
 
 
 def _merge_revert(
     context: Context,
+    packed: Packed,
+    *,
     main: CommitId,
     wanted: CommitId,
-    changed: Mapping[str, ChangeKind],
-    packed: Packed,
+    changed: Mapping[TaskKey, ChangeKind],
 ) -> CommitId | None:
     lake, version = context.lake, packed.card.version
     branch = f"revert-{version_tag(version)}-{main[:12]}"

@@ -29,7 +29,7 @@ from ops.core.names import (
 from ops.core.ontology import Ontology
 from ops.core.records import CommitId, Counts, TaskKey
 from ops.core.rounds import Manifest, RoundState, encode_manifest
-from ops.errors import ConflictError, InternalError, PartialError, RefusedError
+from ops.errors import ConflictError, PartialError, RefusedError
 from ops.ports import ChangeKind, Upload
 from ops.runner.context import (
     Context,
@@ -39,7 +39,7 @@ from ops.runner.context import (
     read_ontology,
     sample_of,
 )
-from ops.runner.snapshot import GENERATED, Packed, pack_version
+from ops.runner.snapshot import GENERATED, Cause, Packed, pack_version
 from ops.runner.sync import Synced, sync_round
 
 ATTEMPTS = 5
@@ -91,17 +91,16 @@ def finish_round(
         return done
     synced = sync_round(context, name, full=True, dry_run=dry_run)
     _refuse_unfinished(synced, allow_unlabeled=allow_unlabeled)
-    for attempt in range(ATTEMPTS):
+    attempt = 1
+    while True:
         finish = _Finish(context, synced.round, dry_run=dry_run)
         try:
             return replace(finish.run(), synced=synced)
         except ConflictError as error:
-            if error.code != "merge-conflict" or attempt == ATTEMPTS - 1:
+            if error.code != "merge-conflict" or attempt == ATTEMPTS:
                 raise
-            context.reporter.note("another round was finished meanwhile; starting over from main")
-    raise InternalError(
-        "finish-loop", "the loop above returns or raises", unchanged="main", hint="report it"
-    )
+        context.reporter.note("another round was finished meanwhile; starting over from main")
+        attempt += 1
 
 
 def _find_done(context: Context, name: str) -> Finished | None:
@@ -193,7 +192,11 @@ class _Finish:
         )
 
     def _changed_records(self) -> Mapping[TaskKey, ChangeKind]:
-        """The records this round changed; its branch may have changed nothing else of main's."""
+        """The records this round changed; its branch may have changed nothing else of main's.
+
+        Raises:
+            RefusedError, ConflictError: as finish_round.
+        """
         round_ = self._round
         own = {manifest_path(round_.name), tasks_path(round_.name), index_path(round_.name)}
         changes = self._context.lake.diff(self._main, round_.head, since_base=True)
@@ -225,7 +228,11 @@ class _Finish:
         )
 
     def _refuse_conflicts(self, keys: Sequence[TaskKey]) -> NoReturn:
-        """LakeFS would ask to take one side whole; nobody's labels are decided that way."""
+        """Refuse to let lakeFS take one side whole: nobody's labels are decided that way.
+
+        Raises:
+            ConflictError: always.
+        """
         raise ConflictError(
             "tasks-changed-on-both-sides",
             f"{len(keys)} tasks were changed by this round and, meanwhile, on main",
@@ -236,7 +243,11 @@ class _Finish:
         )
 
     def _check_labels(self, changed: Mapping[TaskKey, ChangeKind]) -> None:
-        """The gate every version passes: no label that main's ontology lacks."""
+        """The gate every version passes: no label that main's ontology lacks.
+
+        Raises:
+            RefusedError: a changed record has one.
+        """
         _, ontology = read_ontology(self._context.lake, self._main)
         paths = [
             record_path(key) for key, kind in changed.items() if kind is not ChangeKind.REMOVED
@@ -275,13 +286,15 @@ class _Finish:
     ) -> Packed:
         return pack_version(
             self._context,
+            Cause(
+                version=manifest.version or 1,
+                reason=manifest.name,
+                made_at=manifest.ended_at or "",
+                history=history,
+            ),
             main=self._main,
             changes_at=self._round.head,
             changed=changed,
-            history=history,
-            version=manifest.version or 1,
-            cause=manifest.name,
-            made_at=manifest.ended_at or "",
         )
 
     def _merge(self, manifest: Manifest, packed: Packed) -> CommitId:
@@ -347,8 +360,8 @@ def finish_metadata(context: Context, manifest: Manifest, packed: Packed) -> Map
 
 
 def _label_problems(key: TaskKey, data: bytes, ontology: Ontology) -> list[str]:
-    unknown = ontology.unknown_labels(decode_record(data))
-    return [f"{key}: {one.name!r} of control {one.control!r}" for one in unknown]
+    unknown = ontology.unknown_labels(decode_record(data, key=key))
+    return [f"{key}: {one.label!r} of control {one.control!r}" for one in unknown]
 
 
 def _tag(context: Context, version: int, commit: CommitId) -> None:

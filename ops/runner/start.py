@@ -302,7 +302,7 @@ class _Start:
             }
             path = record_path(entry.task.key)
             if path in carried:
-                record = decode_record(carried[path])
+                record = decode_record(carried[path], key=entry.task.key)
                 items.append(to_import(record, data=data, members=members))
             else:
                 items.append({"data": data})

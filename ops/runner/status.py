@@ -71,8 +71,9 @@ def round_status(context: Context, name: str) -> RoundStatus:
 
 
 def find_manifest(context: Context, name: str) -> Manifest:
-    """A round's manifest wherever it is: main for a finished one, else its branch. Up to four
-    requests.
+    """A round's manifest wherever it is: main for a finished one, else its branch.
+
+    Up to four requests.
 
     Raises:
         NotFoundError: there is no such round.

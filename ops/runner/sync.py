@@ -241,7 +241,9 @@ class _Sync:
         if not paths:
             return {}
         read = self._context.lake.read_many(self._round.manifest.base, list(paths))
-        return {paths[path]: decode_record(data).annotations for path, data in read}
+        return {
+            paths[path]: decode_record(data, key=paths[path]).annotations for path, data in read
+        }
 
     def _index(self, delta: _Delta) -> SyncIndex:
         return SyncIndex(

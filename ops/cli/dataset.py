@@ -1,0 +1,173 @@
+"""`ops dataset`: versions."""
+
+from typing import Annotated
+
+import typer
+
+from ops.cli.output import Result, Table, Warn
+from ops.cli.session import Session
+from ops.cli.verb import verb
+from ops.core.records import Json
+from ops.core.snippets import KEY, SECRET, snippets
+
+app = typer.Typer(help="Versions of the dataset.", no_args_is_help=True)
+
+Ref = Annotated[str, typer.Argument(help="A branch, tag, commit id, or expression like main~1.")]
+
+
+@verb(app, "dataset", "log")
+def log(session: Session) -> Result:
+    """List the versions: what made them, who, when, how many of what."""
+    from ops.runner.dataset import list_versions
+
+    versions = list(list_versions(session.context()))
+    rows = [
+        (
+            f"v{v.number}",
+            v.facts.get("round") or v.facts.get("kind", ""),
+            v.facts.get("actor", ""),
+            _moment(v.commit.created_at),
+            *(int(v.facts.get(state, 0)) for state in _STATES),
+            v.commit.id[:12],
+        )
+        for v in versions
+    ]
+    columns = ("version", "made by", "who", "when (UTC)", *_STATES, "commit")
+    entries: list[Json] = [
+        {
+            "version": v.number,
+            "commit": v.commit.id,
+            "tagged": v.has_tag,
+            "created_at": v.commit.created_at,
+            "facts": dict(v.facts),
+        }
+        for v in versions
+    ]
+    return Result(
+        data={"versions": entries},
+        body=[Table(columns=columns, rows=rows)]
+        if rows
+        else ["no versions yet: a round makes one when it is finished"],
+        warnings=[
+            Warn(
+                code="tag-moved",
+                message=f"tag v{v.number} does not name commit {v.commit.id[:12]}",
+                subject=f"v{v.number}",
+            )
+            for v in versions
+            if not v.has_tag
+        ],
+    )
+
+
+_STATES = ("tasks", "labeled", "empty", "skipped", "unfinished", "quarantined")
+
+
+def _moment(seconds: int) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+@verb(app, "dataset", "show")
+def show(session: Session, ref: Ref = "main") -> Result:
+    """Show a version's card."""
+    from ops.runner.dataset import read_card
+
+    card = read_card(session.context(), ref)
+    assert isinstance(card, dict), "read_card refuses anything else"  # noqa: S101
+    body: list[str | Table] = [
+        Table(
+            columns=("figure", "value"),
+            rows=[(name, str(value)) for name, value in card.items() if _is_plain(value)],
+        )
+    ]
+    for name in ("tasks", "labels", "annotators"):
+        body += ["", Table(columns=(name, "count"), rows=_pairs(card.get(name)))]
+    return Result(data=card, body=body)
+
+
+def _is_plain(value: Json) -> bool:
+    return not isinstance(value, dict | list)
+
+
+def _pairs(value: Json) -> list[tuple[str, str]]:
+    if not isinstance(value, dict):
+        return []
+    return [
+        (
+            name,
+            ", ".join(f"{count} {what}" for what, count in entry.items())
+            if isinstance(entry, dict)
+            else str(entry),
+        )
+        for name, entry in value.items()
+    ]
+
+
+@verb(app, "dataset", "uri")
+def uri(session: Session, ref: Ref = "main") -> Result:
+    """Print where a version is read over S3, with ready snippets. Credentials by name only."""
+    from ops.runner.dataset import resolve
+
+    context = session.context()
+    commit = resolve(context, ref)
+    # The gateway takes branches, tags and commit ids, but no main~1.
+    name = ref if "~" not in ref and "^" not in ref and "@" not in ref else commit
+    lake = context.lake
+    codes = snippets(repository=lake.repository, ref=name, endpoint=lake.url)
+    place = f"s3://{lake.repository}/{name}/"
+    body = [
+        f"uri       {place}",
+        f"endpoint  {lake.url}",
+        f"commit    {commit}",
+        f'keys      {KEY} and {SECRET}; for the local stack: eval "$(ops local env)"',
+    ]
+    for library, code in codes.items():
+        body += ["", f"# {library}", code.rstrip()]
+    return Result(
+        data={
+            "uri": place,
+            "endpoint": lake.url,
+            "commit": commit,
+            "ref": name,
+            "access_key_variable": KEY,
+            "secret_key_variable": SECRET,
+            "snippets": dict(codes),
+        },
+        body=body,
+    )
+
+
+@verb(app, "dataset", "revert")
+def revert(
+    session: Session,
+    *,
+    to: Annotated[str, typer.Option("--to", metavar="REF", help="The version to go back to.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> Result:
+    """Make a new version with the records of an older one; nothing is erased."""
+    from ops.runner.dataset import revert_to
+
+    if not dry_run:
+        session.confirm(f"Make a new version with the records of {to}?", yes=yes)
+    found = revert_to(session.context(), to, dry_run=dry_run)
+    if not found.changed_count:
+        body = [f"main holds the records of {to} already: nothing to do"]
+    else:
+        done = "would make" if dry_run else "made"
+        body = [f"{done} v{found.version}: {found.changed_count} records as in {to}"]
+    return Result(
+        data={
+            "to": to,
+            "version": found.version,
+            "commit": found.commit,
+            "changed": found.changed_count,
+            "already_done": not found.changed_count,
+        },
+        body=body,
+        status="planned" if dry_run and found.changed_count else "ok",
+    )
