@@ -306,6 +306,7 @@ class Totals:
 
     task_count: int
     annotation_count: int
+    skipped_count: int
 
 
 class Studio(Protocol):
@@ -345,14 +346,17 @@ class Studio(Protocol):
     ) -> bool:
         """Let the project show objects of the S3 bucket.
 
-        False if it was set up already. Up to two requests.
+        False if it was set up already; it is brought up to date then. Two requests.
+
+        Raises:
+            ConfigurationError: the server cannot reach the bucket with these credentials.
         """
         ...
 
     def shows_media(self, task: int, uri: str) -> bool:
-        """Say whether the server can fetch a task's picture for an annotator's browser.
+        """Say whether an annotator's browser gets the bytes of `uri` with this task.
 
-        One request.
+        Two requests.
         """
         ...
 
@@ -360,36 +364,102 @@ class Studio(Protocol):
         """Import one batch and give the new task ids in its order. One request; not repeatable.
 
         Raises:
-            PartialError: the server took other counts than were sent (stock SQLite loses
-                annotations); the batch's
-                tasks were deleted again.
-            InvalidDataError: the server refused an item.
+            PartialError: the server took other counts than were sent, twice (stock SQLite loses
+                annotations); the batch's tasks were deleted again.
+            InvalidDataError: the server refused an item; nothing was imported.
         """
         ...
 
     def delete_tasks(self, project: int, tasks: Sequence[int]) -> None:
-        """Delete tasks with their annotations. One request."""
+        """Delete tasks with their annotations; those that are gone are passed over.
+
+        One request a 500; none for none.
+        """
         ...
 
     def totals(self, project: int) -> Totals:
-        """The project's own counts, straight from its tables. One request."""
+        """The project's own counts, straight from its tables. One request.
+
+        Raises:
+            NotFoundError: there is no such project.
+        """
         ...
 
     def task_rows(self, project: int, *, since: str | None = None) -> Iterator[TaskRow]:
         """The task index, by id: all of it, or the tasks updated at or after `since`.
 
-        One request a 1 000 tasks. Where the server answers 500 because a task went away meanwhile,
-        the read is started again.
+        One request a 1 000 tasks. Every task that is there from the first request to the last is
+        given, once, whatever is imported or deleted meanwhile.
+
+        Raises:
+            NotFoundError: there is no such project.
         """
         ...
 
     def export(self, project: int, tasks: Sequence[int]) -> Iterator[Mapping[str, Json]]:
-        """Tasks in Label Studio's export form, with `unique_id`.
+        """Tasks in Label Studio's export form, with `unique_id`, in the order asked for.
 
-        Tasks that are gone are left out. One request a 250.
+        Tasks that are gone are left out; skipped, empty and unfinished ones are there. One request
+        a 250, in flat memory.
+
+        Raises:
+            NotFoundError: there is no such project.
         """
         ...
 
     def members(self) -> Mapping[int, str]:
         """E-mail by user id, of everyone on the server. One request."""
+        ...
+
+
+class Annotators(Protocol):
+    """People's own acts, done in their names: for sample rounds and for tests."""
+
+    def ensure_member(self, email: str, *, first_name: str = "", last_name: str = "") -> int:
+        """The id of the member with this e-mail, made where there is none. One or two requests.
+
+        Raises:
+            InvalidDataError: the server does not accept the e-mail.
+        """
+        ...
+
+    def annotate(
+        self,
+        task: int,
+        result: Sequence[Mapping[str, Json]],
+        *,
+        annotator: int,
+        lead_time_s: float | None = None,
+        skipped: bool = False,
+        unique_id: str | None = None,
+    ) -> int:
+        """Submit an annotation in a member's name and give its id. One request.
+
+        With `unique_id` (a UUID) repeatable: an annotation of this task that has it already is
+        given back.
+
+        Raises:
+            NotFoundError: there is no such task.
+            ConflictError: an annotation of another task has the `unique_id`.
+            InvalidDataError: there is no such member.
+        """
+        ...
+
+    def update_annotation(
+        self,
+        annotation: int,
+        result: Sequence[Mapping[str, Json]],
+        *,
+        lead_time_s: float | None = None,
+        skipped: bool = False,
+    ) -> None:
+        """Replace what an annotation says. One request; repeatable.
+
+        Raises:
+            NotFoundError: there is no such annotation.
+        """
+        ...
+
+    def delete_annotation(self, annotation: int) -> bool:
+        """Delete an annotation; False if there is none. One request."""
         ...
