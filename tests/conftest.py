@@ -19,11 +19,12 @@ from ops.local.processes import Process, is_alive, read_record, start_mark, writ
 from ops.local.state import Connection
 from ops.local.status import last_lines
 from tests.narration import Narration
+from tests.real import SHARED, explicit_binary
 
-_SHARED = Path(__file__).parents[1] / ".ops"
-_STACKS = _SHARED / "test-stacks"
+_STACKS = SHARED / "test-stacks"
 _OWNER = "owner.json"
 _LOG_LINES = 40
+_LINE_LENGTH = 300
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +37,7 @@ def servers() -> Iterator[Connection]:
     try:
         try:
             connection = stack.up(
-                root, Narration(), lakefs_binary=_explicit_binary(), shared=_SHARED
+                root, Narration(), lakefs_binary=explicit_binary(), shared=SHARED
             ).connection
         except ConfigurationError as error:
             if os.environ.get("CI"):
@@ -47,11 +48,6 @@ def servers() -> Iterator[Connection]:
     finally:
         stack.down(root, Narration())
         shutil.rmtree(root)
-
-
-def _explicit_binary() -> Path | None:
-    named = os.environ.get("OPS_LAKEFS_BINARY")
-    return Path(named) if named else None
 
 
 def _own_home() -> Path:
@@ -85,6 +81,7 @@ def pytest_runtest_makereport(
         home = Home.at(_stack_home())
         for service in Service:
             if home.log_file(service).exists():
-                said = "\n".join(last_lines(home.log_file(service), _LOG_LINES))
+                lines = last_lines(home.log_file(service), _LOG_LINES)
+                said = "\n".join(line[:_LINE_LENGTH] for line in lines)
                 report.sections.append((f"last lines of {service.display_name}", said))
     return report

@@ -112,7 +112,10 @@ def make_private(directory: Path) -> Path:
         CannotWriteError: it cannot be made, or is not ours to restrict.
     """
     try:
-        directory.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+        # Not `parents=True`: that gives the parents the usual mode.
+        missing = [path for path in (directory, *directory.parents) if not path.exists()]
+        for path in reversed(missing):
+            path.mkdir(mode=_PRIVATE_DIRECTORY, exist_ok=True)
         directory.chmod(_PRIVATE_DIRECTORY)
     except OSError as error:
         raise CannotWriteError(directory, str(error.strerror)) from error
