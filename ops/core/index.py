@@ -78,6 +78,11 @@ class SyncIndex:
         """Answers over all tasks, skips left out: what Label Studio's own total must equal."""
         return sum(row.annotation_count for row in self.seen.values())
 
+    @property
+    def skipped_count(self) -> int:
+        """Skips over all tasks."""
+        return sum(row.skipped_count for row in self.seen.values())
+
     def counts(self, tasks: Iterable[TaskKey]) -> Counts:
         """The round's tasks by state; a task nobody has seen is unfinished."""
         unseen = Standing()

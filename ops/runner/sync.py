@@ -124,8 +124,8 @@ class _Sync:
             self._note(row, delta)
         totals = studio.totals(project)
         known = SyncIndex(seen=delta.seen)
-        tasks = len(delta.seen) + len(delta.foreign)
-        if (totals.task_count, totals.annotation_count) != (tasks, known.annotation_count):
+        there = (totals.task_count, totals.annotation_count, totals.skipped_count)
+        if there != (len(delta.seen), known.annotation_count, known.skipped_count):
             return self._scan()
         return delta
 
