@@ -1,0 +1,39 @@
+# From a bare machine with Python 3.11 to 3.13, make, and either internet or Go:
+#
+#   make quickstart   set up, then one whole labeling round on the real servers
+#   make test         set up, then every check and test
+#   make check        the inner loop: format, lint, types, core tests; under a minute
+#   make setup        .venv as uv.lock says (PYTHON=/path/to/python to choose one)
+#   make clean        remove what can be made again; labels and data in .ops/ stay
+
+.PHONY: quickstart test check setup lint clean
+.DEFAULT_GOAL := check
+
+BIN := .venv/bin
+STAMP := .venv/.in-step
+
+quickstart: setup
+	$(BIN)/ops quickstart
+
+test: lint
+	$(BIN)/pytest
+
+check: lint
+	$(BIN)/pytest tests/core
+
+lint: setup
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/ruff check --quiet
+	$(BIN)/pyright
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml uv.lock tools/set-up
+	tools/set-up
+	@touch $@
+
+# Servers that run from .venv are stopped before it goes.
+clean:
+	@if [ -x $(BIN)/ops ]; then $(BIN)/ops local down --quiet; fi
+	rm -rf .venv .venv-tools .pytest_cache .ruff_cache .hypothesis dist
+	find . -name __pycache__ -type d -not -path './.ops/*' -prune -exec rm -rf {} +
