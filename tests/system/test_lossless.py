@@ -1,80 +1,27 @@
 """What people said survives Label Studio → record → a fresh Label Studio project → record."""
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from ops.core.canonical import content, decode_record, encode_record
-from ops.core.exports import KEY_FIELD, RoundFacts, build_record, identity_number, to_import
+from ops.core.exports import identity_number
 from ops.core.ontology import parse_ontology
-from ops.core.records import Annotation, Json, Media, Origin, Record, Task, TaskKey, TaskState
+from ops.core.records import Annotation, Origin, Record, TaskState
 from ops.core.regions import value_of
 from ops.local.state import Connection
-from ops.studio import LabelStudio, StudioAnnotators
 from tests.controls import CASES, Case, Region, Result
+from tests.desk import Desk, item, open_desk, prediction
 
 pytestmark = pytest.mark.servers
-
-_KEY = TaskKey("cats/grey cat é.jpg")
-_TASK = Task(key=_KEY, media=Media(path=f"images/{_KEY}", checksum="0" * 32, size_bytes=7))
-
-
-@dataclass(frozen=True)
-class Desk:
-    """One Label Studio with two annotators; its projects are deleted at the end."""
-
-    studio: LabelStudio
-    people: StudioAnnotators
-    first: int
-    second: int
-    projects: list[int]
-
-    def open(self, case: Case) -> int:
-        """A fresh project for a case's label config."""
-        project = self.studio.create_project(
-            title=f"lossless {case.name}",
-            description=uuid.uuid4().hex,
-            label_config=case.label_config,
-        )
-        self.projects.append(project.id)
-        return project.id
-
-    def read(
-        self,
-        case: Case,
-        project: int,
-        tasks: Sequence[int],
-        carried: Mapping[str, Annotation] | None = None,
-    ) -> Record:
-        """The record the project's tasks make."""
-        facts = RoundFacts(
-            round=f"round-of-{project}",
-            ontology_digest=parse_ontology(case.label_config).digest,
-            members=self.studio.members(),
-        )
-        documents = [*self.studio.export(project, tasks)]
-        return build_record(_TASK, documents, facts, carried=carried or {})
-
-    def put(self, project: int, case: Case, record: Record) -> tuple[int, ...]:
-        """Import a record into a project."""
-        item = to_import(record, data=case.data, members=self.studio.members())
-        return self.studio.import_tasks(project, [item])
 
 
 @pytest.fixture(scope="module")
 def desk(servers: Connection) -> Iterator[Desk]:
     """Label Studio, and two people at it."""
-    studio = LabelStudio(servers.label_studio_url, servers.label_studio_token)
-    people = StudioAnnotators(studio)
-    first = people.ensure_member(f"ada-{uuid.uuid4().hex[:8]}@example.com")
-    second = people.ensure_member(f"bob-{uuid.uuid4().hex[:8]}@example.com")
-    desk = Desk(studio, people, first, second, [])
-    yield desk
-    for project in desk.projects:
-        studio.delete_project(project)
-    studio.close()
+    with open_desk(servers) as desk:
+        yield desk
 
 
 def _case(name: str) -> Case:
@@ -89,26 +36,10 @@ def _moved(region: Region, x: float) -> Region:
     return {**region, "value": {**value_of(region), "x": x}}
 
 
-def _item(case: Case, **more: list[Json]) -> dict[str, Json]:
-    return {"data": {**case.data, KEY_FIELD: _KEY}, **more}
-
-
-def _labeled(desk: Desk, case: Case) -> tuple[int, tuple[int, ...]]:
-    """A project with one task: an imported answer, a person's, a skip with a rest, an empty one."""
-    project = desk.open(case)
-    reference: Json = {"id": 5, "result": [*case.first], "ground_truth": True, "lead_time": 2.0}
-    tasks = desk.studio.import_tasks(project, [_item(case, annotations=[reference])])
-    [task] = tasks
-    desk.people.annotate(task, case.second, annotator=desk.second, lead_time_s=12.5)
-    desk.people.annotate(task, case.first, annotator=desk.first, skipped=True)
-    desk.people.annotate(task, [], annotator=desk.first)
-    return project, tasks
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_fresh_project_gives_back_the_same_bytes(desk: Desk, case: Case) -> None:
     """Export, record, import, export, record: no byte differs, and no memory of ours helped."""
-    project, tasks = _labeled(desk, case)
+    project, tasks = desk.fill(case)
     record = desk.read(case, project, tasks)
     data = encode_record(record)
 
@@ -127,7 +58,7 @@ def test_a_fresh_project_gives_back_the_same_bytes(desk: Desk, case: Case) -> No
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_ontology_knows_all_that_is_said(desk: Desk, case: Case) -> None:
     """No control and no label is unknown to the label config it was said under."""
-    project, tasks = _labeled(desk, case)
+    project, tasks = desk.fill(case)
     ontology = parse_ontology(case.label_config)
     assert ontology.unknown_labels(desk.read(case, project, tasks)) == ()
 
@@ -135,7 +66,7 @@ def test_the_ontology_knows_all_that_is_said(desk: Desk, case: Case) -> None:
 def test_reading_twice_gives_the_same_bytes(desk: Desk) -> None:
     """The same project makes the same record."""
     case = _case("per-region")
-    project, tasks = _labeled(desk, case)
+    project, tasks = desk.fill(case)
     one, two = desk.read(case, project, tasks), desk.read(case, project, tasks)
     assert encode_record(one) == encode_record(two)
 
@@ -143,7 +74,7 @@ def test_reading_twice_gives_the_same_bytes(desk: Desk) -> None:
 def test_an_import_carries_the_identity(desk: Desk) -> None:
     """Label Studio gives the sent `id` back as `import_id`."""
     case = _case("rectangle")
-    project, tasks = _labeled(desk, case)
+    project, tasks = desk.fill(case)
     record = desk.read(case, project, tasks)
     fresh = desk.open(case)
     [document] = desk.studio.export(fresh, desk.put(fresh, case, record))
@@ -157,7 +88,7 @@ def test_an_import_carries_the_identity(desk: Desk) -> None:
 def test_an_edited_annotation_stays_itself(desk: Desk) -> None:
     """An edit keeps identity, author and birthday; taken back, nothing has happened."""
     case = _case("rectangle")
-    project, tasks = _labeled(desk, case)
+    project, tasks = desk.fill(case)
     before = desk.read(case, project, tasks)
     mine = next(one for one in before.annotations if one.ground_truth)
     fresh = desk.open(case)
@@ -185,10 +116,6 @@ def test_an_edited_annotation_stays_itself(desk: Desk) -> None:
     assert encode_record(desk.read(case, fresh, copies, _by_id(before))) == encode_record(before)
 
 
-def _prediction(case: Case) -> Json:
-    return {"model_version": "m1", "score": 0.5, "result": [*case.first]}
-
-
 def _ids(desk: Desk, project: int, tasks: Sequence[int], import_id: int) -> list[int]:
     return [
         annotation["id"]
@@ -204,7 +131,7 @@ def _ids(desk: Desk, project: int, tasks: Sequence[int], import_id: int) -> list
 def test_a_deleted_annotation_is_gone_and_a_new_one_comes(desk: Desk) -> None:
     """Deletions and additions of a later round are followed."""
     case = _case("polygon")
-    project, tasks = _labeled(desk, case)
+    project, tasks = desk.fill(case)
     before = desk.read(case, project, tasks)
     gone = next(one for one in before.annotations if one.ground_truth)
     fresh = desk.open(case)
@@ -222,7 +149,7 @@ def test_a_deleted_annotation_is_gone_and_a_new_one_comes(desk: Desk) -> None:
 def test_a_record_imported_twice_counts_once(desk: Desk) -> None:
     """Two tasks of one key, as a crash between import and note leaves them."""
     case = _case("keypoint")
-    project, tasks = _labeled(desk, case)
+    project, tasks = desk.fill(case)
     before = desk.read(case, project, tasks)
     fresh = desk.open(case)
     copies = desk.put(fresh, case, before) + desk.put(fresh, case, before)
@@ -234,10 +161,8 @@ def test_drafts_and_predictions_are_no_labels(desk: Desk) -> None:
     """A task with a draft and a prediction is unfinished."""
     case = _case("rectangle")
     project = desk.open(case)
-    [task] = desk.studio.import_tasks(project, [_item(case, predictions=[_prediction(case)])])
-    draft = {"result": case.second, "lead_time": 1, "project": project}
-    path = f"/api/tasks/{task}/drafts?project={project}"
-    desk.studio.http.send("POST", path, draft).expect("task", task)
+    [task] = desk.studio.import_tasks(project, [item(case, predictions=[prediction(case)])])
+    desk.draft(case, project, task)
     [document] = desk.studio.export(project, [task])
     assert document["drafts"]
     assert document["predictions"]
@@ -250,7 +175,7 @@ def test_an_accepted_prediction_is_remembered(desk: Desk) -> None:
     """A region taken from a prediction says so; one that merely lay beside it does not."""
     case = _case("rectangle")
     project = desk.open(case)
-    [task] = desk.studio.import_tasks(project, [_item(case, predictions=[_prediction(case)])])
+    [task] = desk.studio.import_tasks(project, [item(case, predictions=[prediction(case)])])
     taken: Result = [
         {**case.first[0], "origin": "prediction"},
         {**case.first[1], "origin": "manual"},
@@ -269,7 +194,7 @@ def test_an_accepted_prediction_is_remembered(desk: Desk) -> None:
 def test_people_are_told_apart(desk: Desk) -> None:
     """Who said what survives a second project."""
     case = _case("choices-single")
-    project, tasks = _labeled(desk, case)
+    project, tasks = desk.fill(case)
     members = desk.studio.members()
     record = desk.read(case, project, tasks)
     by_annotator = {(one.annotator, one.skipped) for one in record.annotations}
@@ -295,7 +220,7 @@ def test_the_four_states(desk: Desk, results: Result, skipped: bool, state: Task
     """Empty, skipped and labeled, each told from unfinished."""
     case = _case("rectangle")
     project = desk.open(case)
-    tasks = desk.studio.import_tasks(project, [_item(case)])
+    tasks = desk.studio.import_tasks(project, [item(case)])
     assert desk.read(case, project, tasks).state is TaskState.UNFINISHED
     desk.people.annotate(tasks[0], results, annotator=desk.first, skipped=skipped)
     assert desk.read(case, project, tasks).state is state
