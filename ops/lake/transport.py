@@ -1,0 +1,202 @@
+"""How requests get to lakeFS: connections, credentials, time limits, tries.
+
+The one file that imports an HTTP library, and only once a server is to be reached. Does not know
+what a request means.
+"""
+
+import base64
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
+
+from ops.errors import ConfigurationError
+from ops.lake import failures
+from ops.lake.failures import Site
+from ops.lake.wire import Reply, Request
+
+if TYPE_CHECKING:
+    from urllib3 import HTTPConnectionPool, Timeout  # noqa: TID251 - this is the file that may
+    from urllib3.exceptions import HTTPError  # noqa: TID251 - this is the file that may
+
+_API = "/api/v1"
+_CONNECT_S = 5.0
+# Hooks run inside a commit or merge; reading a thousand objects from a bucket takes them minutes.
+_SLOW_FACTOR = 10
+_FIRST_PAUSE_S = 0.4
+_PAUSE_GROWTH = 2.5
+_JITTER = 0.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to reach the server.
+
+    Attributes:
+        connections: how many are open at most; a request waits for a free one.
+        timeout_s: how long the server may be silent within one request; ten times as long where
+            hooks run.
+        tries: how often a request is sent at most.
+        on_request: called with method and path (without the query) before each request that is
+            sent, tries included, on whichever thread sends it.
+    """
+
+    connections: int
+    timeout_s: float
+    tries: int
+    on_request: Callable[[str, str], None] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Silence:
+    """No answer: why, and whether the request surely did not reach a server."""
+
+    cause: str
+    error: Exception
+    was_not_sent: bool
+
+
+class Transport:
+    """Sends requests to one server; threads may share it."""
+
+    def __init__(
+        self, site: Site, access_key_id: str, secret_access_key: str, *, options: Options
+    ) -> None:
+        """Check the address and make ready; opens no connection.
+
+        Raises:
+            ConfigurationError: the address is none of a web server.
+        """
+        self._site = site
+        self._options = options
+        credentials = f"{access_key_id}:{secret_access_key}".encode()
+        self._headers = {
+            "authorization": f"Basic {base64.b64encode(credentials).decode('ascii')}",
+            "user-agent": "labeling-ops",
+        }
+        self._root = urlsplit(site.url).path.rstrip("/") + _API
+        self._pool = self._open_pool()
+
+    def send(
+        self,
+        request: Request,
+        *,
+        accept: tuple[int, ...] = (),
+        stop: threading.Event | None = None,
+    ) -> Reply:
+        """Send a request and give lakeFS's answer: a success, or a status named in `accept`.
+
+        Tried again, a bounded number of times with growing, jittered pauses, where that may help
+        and cannot do harm: a request that is not repeatable only where it surely did not arrive or
+        lakeFS says that it was not carried out.
+
+        Args:
+            request: what to send.
+            accept: statuses the caller has a meaning for, where lakeFS itself gives them.
+            stop: once it is set, nothing is tried again.
+
+        Raises:
+            OpsError: what failures.py makes of any other answer, or of none.
+        """
+        stop = stop or threading.Event()
+        started = time.monotonic()
+        pause_s = _FIRST_PAUSE_S
+        attempt = 1
+        while True:
+            outcome = self._once(request)
+            if isinstance(outcome, Reply) and _is_welcome(outcome, accept):
+                return outcome
+            if attempt == self._options.tries or stop.is_set() or not _may_pass(outcome, request):
+                break
+            stop.wait(pause_s * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311 - jitter
+            pause_s *= _PAUSE_GROWTH
+            attempt += 1
+        spent = f" after {attempt} tries in {time.monotonic() - started:.0f} s"
+        return self._fail(outcome, request, spent if attempt > 1 else "")
+
+    def _open_pool(self) -> "HTTPConnectionPool":
+        import urllib3  # noqa: TID251 - this is the file that may
+
+        try:
+            return urllib3.connection_from_url(
+                self._site.url,
+                maxsize=self._options.connections,
+                block=True,
+                timeout=self._timeout(1),
+                retries=False,
+            )
+        except urllib3.exceptions.LocationValueError as error:
+            raise ConfigurationError(
+                "lakefs-url",
+                f"{self._site.url!r} is not the address of a server",
+                subject=self._site.url,
+                unchanged="nothing was read or written",
+                hint="set it as https://lakefs.example.org: ops config show says where it is set",
+            ) from error
+
+    def _timeout(self, factor: int) -> "Timeout":
+        import urllib3  # noqa: TID251 - this is the file that may
+
+        timeout_s = self._options.timeout_s
+        return urllib3.Timeout(connect=min(_CONNECT_S, timeout_s), read=timeout_s * factor)
+
+    def _once(self, request: Request) -> Reply | _Silence:
+        from urllib3.exceptions import HTTPError  # noqa: TID251 - this is the file that may
+
+        if self._options.on_request is not None:
+            self._options.on_request(request.method, self._root + request.path)
+        try:
+            reply = self._pool.urlopen(
+                request.method,
+                self._root + request.target,
+                body=request.body,
+                headers={**self._headers, **request.headers},
+                timeout=self._timeout(_SLOW_FACTOR if request.is_slow else 1),
+                redirect=False,
+            )
+        except HTTPError as error:
+            return _silence(error, self._options.timeout_s)
+        return Reply(
+            status=reply.status,
+            data=reply.data,
+            etag=reply.headers.get("etag", ""),
+            location=reply.headers.get("location", ""),
+        )
+
+    def _fail(self, outcome: Reply | _Silence, request: Request, tries: str) -> NoReturn:
+        if isinstance(outcome, Reply):
+            raise failures.refused(outcome, request, self._site, tries=tries)
+        raise failures.unreachable(
+            outcome.cause, request, self._site, tries=tries
+        ) from outcome.error
+
+
+def _is_welcome(reply: Reply, accept: tuple[int, ...]) -> bool:
+    if reply.status in accept:
+        return reply.said is not None
+    return 200 <= reply.status < 300  # noqa: PLR2004 - the successes of HTTP
+
+
+def _may_pass(outcome: Reply | _Silence, request: Request) -> bool:
+    if isinstance(outcome, Reply):
+        return failures.may_pass(outcome, request)
+    return request.is_repeatable or outcome.was_not_sent
+
+
+def _silence(error: "HTTPError", timeout_s: float) -> _Silence:
+    """What a failure to get an answer means."""
+    from urllib3 import exceptions  # noqa: TID251 - this is the file that may
+
+    causes: tuple[tuple[type[Exception], str], ...] = (
+        (exceptions.NameResolutionError, "its name does not resolve"),
+        (exceptions.NewConnectionError, "nothing listens at its address"),
+        (exceptions.ConnectTimeoutError, f"no connection within {_CONNECT_S:.0f} s"),
+        (exceptions.ReadTimeoutError, f"no answer within {timeout_s:.0f} s"),
+        (exceptions.SSLError, "its certificate cannot be verified"),
+    )
+    cause = next((text for kind, text in causes if isinstance(error, kind)), "the connection broke")
+    never = (exceptions.ConnectTimeoutError, exceptions.SSLError)
+    return _Silence(cause=cause, error=error, was_not_sent=isinstance(error, never))
