@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,9 +11,9 @@ import typer
 from ops.cli.output import Result, Table, Warn
 from ops.cli.session import Session
 from ops.cli.verb import verb
-from ops.core.records import Counts, Json
+from ops.core.records import Counts, Json, TaskKey
 from ops.core.rounds import Manifest, RoundState, Selection
-from ops.errors import UsageError
+from ops.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from ops.runner.sync import Synced
@@ -37,6 +38,14 @@ def start(
     edit: Annotated[
         bool, typer.Option("--edit", help="Labeled tasks, their labels there to be changed.")
     ] = False,
+    task: Annotated[
+        list[str] | None,
+        typer.Option("--task", metavar="KEY", help="This task, labeled or not; may be repeated."),
+    ] = None,
+    tasks: Annotated[
+        Path | None,
+        typer.Option("--tasks", metavar="FILE", help="The tasks a file names, a key a line."),
+    ] = None,
     dry_run: DryRun = False,
 ) -> Result:
     """Put images before annotators: a branch, a Label Studio project, its tasks.
@@ -47,7 +56,12 @@ def start(
     from ops.runner.start import start_round
 
     selection = Selection(
-        labeled_too=take_all or edit, limit=limit, sample=sample, seed=seed, edit=edit
+        labeled_too=take_all or edit,
+        limit=limit,
+        sample=sample,
+        seed=seed,
+        edit=edit,
+        keys=_named(task or (), tasks),
     )
     found = start_round(session.context(), name, selection, dry_run=dry_run)
     manifest = found.manifest
@@ -69,6 +83,33 @@ def start(
         body=lines,
         status="planned" if dry_run and found.steps else "ok",
     )
+
+
+def _named(keys: Sequence[str], listing: Path | None) -> tuple[TaskKey, ...] | None:
+    """The tasks named one by one, sorted, each once; None where none is."""
+    if not keys and listing is None:
+        return None
+    listed = _lines(listing) if listing else []
+    return tuple(sorted({TaskKey(key) for key in [*keys, *listed]}))
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a text file that are not blank.
+
+    Raises:
+        NotFoundError: it cannot be read.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotFoundError(
+            "no-task-file",
+            f"{path} cannot be read as UTF-8 text",
+            subject=str(path),
+            unchanged="nothing was written",
+            hint="check the path; the file holds a task key a line, as ops data list shows them",
+        ) from error
+    return [line.removesuffix("\r") for line in text.split("\n") if line.strip()]
 
 
 def _heading(steps: Sequence[object], *, done: str, dry_run: bool) -> str:

@@ -37,6 +37,7 @@ class Selection:
         sample: so many by chance, the same for one seed on any machine.
         seed: the seed of the sample.
         edit: annotators see the tasks' annotations and may change them.
+        keys: only these, named one by one and sorted, whatever their state; None for any.
     """
 
     labeled_too: bool = False
@@ -44,11 +45,13 @@ class Selection:
     sample: int | None = None
     seed: int = 0
     edit: bool = False
+    keys: tuple[TaskKey, ...] | None = None
 
     def as_mapping(self) -> dict[str, Json]:
         """The selection as the manifest holds it."""
         return {
             "edit": self.edit,
+            "keys": None if self.keys is None else list(self.keys),
             "labeled_too": self.labeled_too,
             "limit": self.limit,
             "sample": self.sample,
@@ -161,11 +164,19 @@ _FIELDS = frozenset({
 def _selection(fields: Fields) -> Selection:
     return Selection(
         edit=fields.boolean("edit"),
+        keys=maybe(fields, "keys", lambda name: tuple(_keys(fields, name))),
         labeled_too=fields.boolean("labeled_too"),
         limit=maybe(fields, "limit", fields.integer),
         sample=maybe(fields, "sample", fields.integer),
         seed=fields.integer("seed"),
     )
+
+
+def _keys(fields: Fields, name: str) -> Iterator[TaskKey]:
+    for key in fields.array(name):
+        if not isinstance(key, str):
+            fields.refuse(name, f"holds {key!r}, which is no task key")
+        yield TaskKey(key)
 
 
 def _counts(fields: Fields | None) -> Counts | None:
@@ -238,24 +249,28 @@ def select(
     """The keys a selection takes, by key; the same for the same input on any machine.
 
     A sample orders the candidates by the SHA-256 of `seed:key` and takes the first: adding images
-    changes a sample only by the new ones that come before its last.
+    changes a sample only by the new ones that come before its last. Tasks named one by one are
+    taken in whatever state they are; a name nobody has is passed over.
 
     Args:
         keys: every image's key.
         states: the state of each task that has a record.
         selection: what was asked for.
     """
-    open_states = {TaskState.UNFINISHED, TaskState.QUARANTINED}
-    taken = [
-        key
-        for key in keys
-        if selection.labeled_too or states.get(key, TaskState.UNFINISHED) in open_states
-    ]
-    if selection.edit:
-        taken = [key for key in taken if states.get(key) in {TaskState.LABELED, TaskState.EMPTY}]
+    if selection.keys is not None:
+        named = frozenset(selection.keys)
+        taken = [key for key in keys if key in named]
+    else:
+        taken = [key for key in keys if _fits(states.get(key, TaskState.UNFINISHED), selection)]
     if selection.sample is not None:
         taken = sorted(taken, key=lambda key: _chance(selection.seed, key))[: selection.sample]
     return sorted(taken)[: selection.limit]
+
+
+def _fits(state: TaskState, selection: Selection) -> bool:
+    if selection.edit:
+        return state in {TaskState.LABELED, TaskState.EMPTY} and selection.labeled_too
+    return selection.labeled_too or state in {TaskState.UNFINISHED, TaskState.QUARANTINED}
 
 
 def _chance(seed: int, key: TaskKey) -> bytes:

@@ -6,7 +6,7 @@ the manifest finds the project, the task keys find the tasks. A start killed any
 it stopped.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ops.core.canonical import decode_record
@@ -34,7 +34,7 @@ from ops.core.rounds import (
     select,
     tasks_digest,
 )
-from ops.errors import ConfigurationError, RefusedError
+from ops.errors import ConfigurationError, NotFoundError, RefusedError
 from ops.ports import StoredObject, TaskRow, Upload
 from ops.runner.context import (
     Context,
@@ -43,6 +43,7 @@ from ops.runner.context import (
     read_ontology,
     read_tasks,
     refuse_state,
+    sample_of,
 )
 
 BATCH = 1000
@@ -87,7 +88,7 @@ def start_round(
 
     Raises:
         UsageError: the name cannot name a round.
-        NotFoundError: the repository is not set up.
+        NotFoundError: the repository is not set up, or a task that was named has no image.
         RefusedError: no task is selected, the round is finished or aborted, or it is open with
             another selection.
         ConfigurationError: Label Studio cannot show the pictures.
@@ -344,6 +345,9 @@ def select_tasks(context: Context, base: CommitId, selection: Selection) -> Sequ
     """The tasks a selection takes at a commit.
 
     One request a 1 000 images, and one for their states.
+
+    Raises:
+        NotFoundError: the selection names a task there is no image of.
     """
     lake = context.lake
     with context.reporter.phase("listing pictures") as phase:
@@ -351,9 +355,23 @@ def select_tasks(context: Context, base: CommitId, selection: Selection) -> Sequ
         for found in lake.list_objects(base, MEDIA_PREFIX, metadata=True):
             media[media_key(found.path)] = found
             phase.advance()
+    _refuse_unknown(selection.keys or (), media)
     states = task_states(context, base)
     keys = select(media, states, selection)
     return [_round_task(key, media[key], has_record=key in states) for key in keys]
+
+
+def _refuse_unknown(named: Sequence[TaskKey], media: Container[TaskKey]) -> None:
+    unknown = [key for key in named if key not in media]
+    if unknown:
+        raise NotFoundError(
+            "no-such-task",
+            f"{len(unknown)} of the {len(named)} tasks named have no image",
+            subject=unknown[0],
+            where=(("tasks", sample_of(unknown)),),
+            unchanged="nothing was written",
+            hint="a task is named by its image's path below images/; list them with: ops data list",
+        )
 
 
 def task_states(context: Context, ref: str) -> Mapping[TaskKey, TaskState]:
