@@ -115,8 +115,21 @@ def environment(home: Home, state: State) -> dict[str, str]:
     }
 
 
+def needs_migrations(home: Home) -> bool:
+    """Say whether `prepare_database` would have to run Label Studio's migrations."""
+    return not _database(home).exists() and not _template(home).exists()
+
+
+def _database(home: Home) -> Path:
+    return home.data(Service.LABEL_STUDIO) / "data" / _DATABASE
+
+
+def _template(home: Home) -> Path:
+    return home.cache / f"label-studio-{VERSION}.sqlite3"
+
+
 def prepare_database(home: Home, reporter: Reporter) -> None:
-    """Give the server a migrated empty database unless it has one.
+    """Give the server a migrated empty database unless it has one. Repeatable.
 
     The first time for a version of Label Studio its 396 migrations run, half a minute or more; the
     result is kept in the cache and copied from then on.
@@ -124,14 +137,15 @@ def prepare_database(home: Home, reporter: Reporter) -> None:
     Raises:
         ConfigurationError: the migrations fail, or there is no room.
     """
-    database = make_private(home.data(Service.LABEL_STUDIO) / "data") / _DATABASE
+    database, template = _database(home), _template(home)
     if database.exists():
         return
-    template = home.cache / f"label-studio-{VERSION}.sqlite3"
     with locked(home.cache / "template.lock"):
         if not template.exists():
-            with reporter.phase("Label Studio: making an empty database (first time, about 1 min)"):
+            reporter.note("Label Studio: making its empty database: about a minute, once")
+            with reporter.phase("Label Studio: running its migrations"):
                 _make_template(home, template)
+    make_private(database.parent)
     _copy_database(template, database)
 
 

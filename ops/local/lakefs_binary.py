@@ -62,20 +62,40 @@ def find_binary(
             get one; the error says each way.
         InvalidDataError: a download is not what its release says it is.
     """
-    if explicit is not None:
-        return _check_explicit(explicit)
     sources = sources or Sources()
-    kept = home.binaries / f"{_NAME}-{VERSION}"
-    on_path = shutil.which(_NAME, path=sources.search_path)
-    for candidate in (kept,) if on_path is None else (Path(on_path), kept):
-        if _is_right(candidate, reporter):
-            return candidate
+    present = present_binary(home, reporter, explicit=explicit, sources=sources)
+    if present is not None:
+        return present
+    kept = _kept(home)
     make_private(home.binaries)
     with locked(home.binaries / ".lock"):
         # Whoever held the lock may have got it.
         if not _is_right(kept, reporter):
             _obtain(kept, home, sources, reporter)
     return kept
+
+
+def present_binary(
+    home: Home,
+    reporter: Reporter,
+    *,
+    explicit: Path | None = None,
+    sources: Sources | None = None,
+) -> Path | None:
+    """The lakeFS program of the right version, if one is on this machine already.
+
+    Raises:
+        ConfigurationError: the explicit one is not usable.
+    """
+    if explicit is not None:
+        return _check_explicit(explicit)
+    on_path = shutil.which(_NAME, path=(sources or Sources()).search_path)
+    candidates = (_kept(home),) if on_path is None else (Path(on_path), _kept(home))
+    return next((path for path in candidates if _is_right(path, reporter)), None)
+
+
+def _kept(home: Home) -> Path:
+    return home.binaries / f"{_NAME}-{VERSION}"
 
 
 def _is_right(candidate: Path, reporter: Reporter) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ops.errors import UnavailableError
 from ops.local import label_studio, lakefs
 from ops.local.home import CannotWriteError, Home, Service, locked, make_home
-from ops.local.lakefs_binary import find_binary
+from ops.local.lakefs_binary import find_binary, present_binary
 from ops.local.loopback import free_port, is_free
 from ops.local.processes import read_record, start, stop
 from ops.local.state import State, load, new_credentials, save
@@ -53,10 +53,57 @@ def up(
     with locked(home.lock_file):
         label_studio.check_installed()
         state = _choose_ports(home, load(home), reporter)
-        changed = _start_lakefs(home, state, reporter, explicit=lakefs_binary)
-        changed = _start_label_studio(home, state, reporter) or changed
+        missing = stopped_servers(root)
+        if Service.LAKEFS in missing:
+            _start_lakefs(home, state, find_binary(home, reporter, explicit=lakefs_binary))
+        if Service.LABEL_STUDIO in missing:
+            label_studio.prepare_database(home, reporter)
+            _start_label_studio(home, state)
         _wait_ready(home, state, reporter)
-    return inspect(home, changed=changed)
+    return inspect(home, changed=bool(missing))
+
+
+def plan_up(
+    root: Path,
+    reporter: Reporter,
+    *,
+    lakefs_binary: Path | None = None,
+    shared: Path | None = None,
+) -> tuple[str, ...]:
+    """What `up` would do, a step each; nothing where both servers run. No request.
+
+    Raises:
+        ConfigurationError: `lakefs_binary` is not usable.
+    """
+    home, missing, steps = Home.at(root, shared=shared), stopped_servers(root), list[str]()
+    if Service.LAKEFS in missing and not present_binary(home, reporter, explicit=lakefs_binary):
+        steps.append(f"get lakeFS {lakefs.VERSION}: download its release, or build it")
+    if Service.LABEL_STUDIO in missing and label_studio.needs_migrations(home):
+        steps.append("make Label Studio's empty database")
+    return (*steps, *(f"start {service.display_name}" for service in missing))
+
+
+def plan_down(root: Path) -> tuple[str, ...]:
+    """What `down` would do, a step each; nothing where no server runs. No request."""
+    return tuple(f"stop {service.display_name}" for service in started_servers(root))
+
+
+def plan_reset(root: Path) -> tuple[str, ...]:
+    """What `reset` would do, a step each; nothing where there is nothing. No request."""
+    place = Home.at(root).local
+    return (*plan_down(root), *([f"remove {place}"] if place.exists() else []))
+
+
+def stopped_servers(root: Path) -> tuple[Service, ...]:
+    """The servers `up` would start. No request."""
+    home = Home.at(root)
+    return tuple(service for service in Service if running_process(home, service) is None)
+
+
+def started_servers(root: Path) -> tuple[Service, ...]:
+    """The servers `down` would stop. No request."""
+    stopped = stopped_servers(root)
+    return tuple(service for service in reversed(Service) if service not in stopped)
 
 
 def _choose_ports(home: Home, remembered: State | None, reporter: Reporter) -> State:
@@ -82,25 +129,17 @@ def _tell_moved(service: Service, old: int, new: int, reporter: Reporter) -> Non
     )
 
 
-def _start_lakefs(home: Home, state: State, reporter: Reporter, *, explicit: Path | None) -> bool:
-    if running_process(home, Service.LAKEFS):
-        return False
-    binary = find_binary(home, reporter, explicit=explicit)
+def _start_lakefs(home: Home, state: State, binary: Path) -> None:
     config = lakefs.write_config(home, state)
     # No LAKEFS_… of the person's: they would override the configuration.
     passed_on = {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
     environment = {**passed_on, "HOME": str(home.data(Service.LAKEFS))}
     _launch(home, Service.LAKEFS, lakefs.command(binary, config), environment)
-    return True
 
 
-def _start_label_studio(home: Home, state: State, reporter: Reporter) -> bool:
-    if running_process(home, Service.LABEL_STUDIO):
-        return False
-    label_studio.prepare_database(home, reporter)
+def _start_label_studio(home: Home, state: State) -> None:
     environment = label_studio.environment(home, state)
     _launch(home, Service.LABEL_STUDIO, label_studio.command(state), environment)
-    return True
 
 
 def _launch(
@@ -168,21 +207,21 @@ def down(root: Path, reporter: Reporter) -> Status:
 
 
 def _stop_all(home: Home, reporter: Reporter) -> bool:
-    changed = False
-    for service in reversed(Service):
-        if running_process(home, service):
-            with reporter.phase(f"{service.display_name}: stopping"):
-                changed = _stop(home, service) or changed
+    started = started_servers(home.root)
+    for service in started:
+        with reporter.phase(f"{service.display_name}: stopping"):
+            _stop(home, service)
+    for service in Service:
         home.process_file(service).unlink(missing_ok=True)
-    return changed
+    return bool(started)
 
 
-def _stop(home: Home, service: Service) -> bool:
+def _stop(home: Home, service: Service) -> None:
     record = home.process_file(service)
     process = read_record(record)
-    stopped = process is not None and stop(process, grace_s=_GRACE_S)
+    if process is not None:
+        stop(process, grace_s=_GRACE_S)
     record.unlink(missing_ok=True)
-    return stopped
 
 
 def reset(root: Path, reporter: Reporter) -> Status:
