@@ -9,14 +9,14 @@ import re
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Concatenate, ParamSpec, TypeVar, cast
 from xml.etree import ElementTree as ET
 
-from ops.core.records import Json, TaskKey
+from ops.core.records import Json
 from ops.errors import ConfigurationError, ConflictError, InvalidDataError, NotFoundError
 from ops.ports import Project, TaskRow, Totals
+from tests.fakes.studio_state import FakeAnnotation, FakeTask, document, row
 
 Result = Sequence[Mapping[str, Json]]
 Hook = Callable[[str], None]
@@ -27,40 +27,6 @@ _R = TypeVar("_R")
 _TITLE_LENGTHS = range(3, 51)
 _LOST_IN_URLS = re.compile(r"[?\t\r\n]")
 _ADMINISTRATOR = 1
-
-
-@dataclass(kw_only=True)
-class FakeAnnotation:
-    """One annotation, by the names of Label Studio's export."""
-
-    id: int
-    unique_id: str
-    task: int
-    completed_by: int
-    updated_by: int | None
-    result: list[Json]
-    was_cancelled: bool
-    ground_truth: bool
-    lead_time: float | None
-    import_id: int | None
-    created_at: str
-    updated_at: str
-
-
-@dataclass(kw_only=True)
-class FakeTask:
-    """One task, by the names of Label Studio's export."""
-
-    id: int
-    project: int
-    inner_id: int
-    data: dict[str, Json]
-    meta: Json
-    created_at: str
-    updated_at: str
-    updated_by: int | None = None
-    drafts: list[Json] = field(default_factory=list["Json"])
-    predictions: list[int] = field(default_factory=list[int])
 
 
 def _watched(
@@ -170,8 +136,8 @@ class FakeStudio:
         self._require_project(project)
         for number, item in enumerate(items):
             self._check_item(project, number, item)
-        # As on SQLite: from the highest there is, so that the ids of what was newest and was deleted
-        # come again, in whatever project.
+        # As on SQLite: from the highest there is, so that the ids of what was newest and was
+        # deleted come again, in whatever project.
         first, inner_ids = max(self.tasks, default=0) + 1, [t.inner_id for t in self._of(project)]
         inner_id, annotation = max(inner_ids, default=0) + 1, max(self.annotations, default=0) + 1
         for place, item in enumerate(items):
@@ -216,7 +182,7 @@ class FakeStudio:
         there = {task.id: task for task in self._of(project)}
         answers = self._answers()
         asked = [there[task] for task in dict.fromkeys(tasks) if task in there]
-        return iter([_document(task, answers.get(task.id, [])) for task in asked])
+        return iter([document(task, answers.get(task.id, [])) for task in asked])
 
     @_watched
     def members(self) -> Mapping[int, str]:
@@ -421,71 +387,7 @@ class FakeStudio:
 
     def _rows(self, project: int) -> list[TaskRow]:
         answers = self._answers()
-        return [_row(task, answers.get(task.id, [])) for task in self._of(project)]
-
-
-def _row(task: FakeTask, annotations: Sequence[FakeAnnotation]) -> TaskRow:
-    skipped = sum(annotation.was_cancelled for annotation in annotations)
-    key = task.data.get("key")
-    return TaskRow(
-        id=task.id,
-        key=TaskKey(key) if isinstance(key, str) else None,
-        updated_at=task.updated_at,
-        annotation_count=len(annotations) - skipped,
-        skipped_count=skipped,
-        data=dict(task.data),
-    )
-
-
-def _document(task: FakeTask, annotations: Sequence[FakeAnnotation]) -> Mapping[str, Json]:
-    row = _row(task, annotations)
-    return {
-        "id": task.id,
-        "annotations": [_exported(annotation, task) for annotation in annotations],
-        "drafts": list(task.drafts),
-        "predictions": list[Json](task.predictions),
-        "data": dict(task.data),
-        "meta": task.meta,
-        "created_at": task.created_at,
-        "updated_at": task.updated_at,
-        "allow_skip": True,
-        "inner_id": task.inner_id,
-        "total_annotations": row.annotation_count,
-        "cancelled_annotations": row.skipped_count,
-        "total_predictions": len(task.predictions),
-        "comment_count": 0,
-        "unresolved_comment_count": 0,
-        "last_comment_updated_at": None,
-        "project": task.project,
-        "updated_by": task.updated_by,
-        "comment_authors": [],
-    }
-
-
-def _exported(annotation: FakeAnnotation, task: FakeTask) -> dict[str, Json]:
-    return {
-        "id": annotation.id,
-        "completed_by": annotation.completed_by,
-        "result": list(annotation.result),
-        "was_cancelled": annotation.was_cancelled,
-        "ground_truth": annotation.ground_truth,
-        "created_at": annotation.created_at,
-        "updated_at": annotation.updated_at,
-        "draft_created_at": None,
-        "lead_time": annotation.lead_time,
-        "prediction": {},
-        "result_count": len(annotation.result),
-        "unique_id": annotation.unique_id,
-        "import_id": annotation.import_id,
-        "last_action": None,
-        "bulk_created": False,
-        "task": annotation.task,
-        "project": task.project,
-        "updated_by": annotation.updated_by,
-        "parent_prediction": None,
-        "parent_annotation": None,
-        "last_created_by": None,
-    }
+        return [row(task, answers.get(task.id, [])) for task in self._of(project)]
 
 
 def _annotations_in(item: Mapping[str, Json]) -> list[Mapping[str, Json]]:
@@ -516,4 +418,5 @@ def _refused(code: str, said: str) -> InvalidDataError:
 
 
 def _gone(kind: str, number: int) -> NotFoundError:
-    return NotFoundError(f"{kind}-gone", f"no {kind} {number}", unchanged="all", hint="look again")
+    code, message = f"{kind}-gone", f"there is no {kind} {number}"
+    return NotFoundError(code, message, subject=str(number), unchanged="all", hint="look again")
