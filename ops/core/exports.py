@@ -103,7 +103,7 @@ def build_record(
         if origin is not None:
             copies[origin].append(one)
         else:
-            found.append(_imported(one) if fields.has("import_id") else one)
+            found.append(_attributed(_imported(one) if fields.has("import_id") else one))
     for unique_id, ours in copies.items():
         found.extend(_settle(carried[unique_id], ours))
     known = carried.keys()
@@ -112,12 +112,8 @@ def build_record(
 
 def _record(task: Task, annotations: Iterable[Annotation], kept: Iterable[Annotation]) -> Record:
     by_id = {one.unique_id: one for one in kept}
-    by_id.update({one.unique_id: _attributed(one) for one in annotations})
+    by_id.update({one.unique_id: one for one in annotations})
     return normalise_record(Record(task=task, annotations=tuple(by_id.values())))
-
-
-def _attributed(one: Annotation) -> Annotation:
-    return replace(one, updated_by=None) if one.updated_by == one.annotator else one
 
 
 def _exported(key: TaskKey, documents: Sequence[Mapping[str, Json]]) -> list[Fields]:
@@ -164,7 +160,12 @@ def _settle(before: Annotation, copies: Sequence[Annotation]) -> list[Annotation
     if not edits:
         return [before]
     eldest, *others = edits.values()
-    return [_continued(before, eldest), *others]
+    return [_attributed(one) for one in (_continued(before, eldest), *others)]
+
+
+def _attributed(one: Annotation) -> Annotation:
+    """The annotation, without who changed it last where that is who made it."""
+    return replace(one, updated_by=None) if one.updated_by == one.annotator else one
 
 
 def _continued(before: Annotation, copy: Annotation) -> Annotation:
