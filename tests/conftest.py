@@ -56,7 +56,8 @@ def _own_home() -> Path:
         owner = read_record(abandoned / _OWNER)
         if owner is None or not is_alive(owner):
             stack.down(abandoned, Narration())
-            shutil.rmtree(abandoned)
+            # Another session may be sweeping, too.
+            shutil.rmtree(abandoned, ignore_errors=True)
     root = _stack_home()
     unfinished = root.with_name(f"{root.name}.new")
     unfinished.mkdir(parents=True)

@@ -44,11 +44,12 @@ def start_mark(pid: int) -> str | None:
     A zombie counts as dead: it does nothing any more and waits only for its parent.
     """
     if _PROC_SELF.exists():
-        return _linux_mark(pid)
-    return _posix_mark(pid)
+        return proc_mark(pid)
+    return ps_mark(pid)
 
 
-def _linux_mark(pid: int) -> str | None:
+def proc_mark(pid: int) -> str | None:
+    """The mark from /proc: which boot, and how many clock ticks after it."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -61,8 +62,8 @@ def _linux_mark(pid: int) -> str | None:
     return f"{boot}:{fields[_START_FIELD]}"
 
 
-def _posix_mark(pid: int) -> str | None:
-    """The same from `ps`, where there is no /proc (macOS). One process is run."""
+def ps_mark(pid: int) -> str | None:
+    """The mark from `ps`, where there is no /proc (macOS): to the second. One process is run."""
     shown = subprocess.run(
         ["ps", "-o", "state=,lstart=", "-p", str(pid)],
         capture_output=True,

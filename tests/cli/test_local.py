@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ops.local import stack
+from ops.local import Connection, stack
 from ops.local.home import Home, Service
 from tests.narration import Narration
 from tests.real import SHARED, explicit_binary
@@ -46,13 +46,13 @@ def _document(run: subprocess.CompletedProcess[str], exit_code: int = 0) -> dict
 
 
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A working directory whose home finds programs and templates where the other tests do."""
+def directory(servers: Connection, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A working directory whose home finds programs and templates where the servers' does."""
+    del servers
     directory = tmp_path_factory.mktemp("work")
     home = Home.at(directory / ".ops")
     home.root.mkdir()
     for kept in ("bin", "cache"):
-        (SHARED / kept).mkdir(parents=True, exist_ok=True)
         (home.root / kept).symlink_to(SHARED / kept)
     yield directory
     stack.down(home.root, Narration())

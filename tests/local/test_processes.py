@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from ops.errors import ConfigurationError
 from ops.local.processes import (
     Process,
     is_alive,
+    proc_mark,
+    ps_mark,
     read_record,
     start,
     start_mark,
@@ -100,6 +102,29 @@ def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     _await_output(tmp_path)
     assert stop(process, grace_s=0.2)
     assert not is_alive(process)
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        pytest.param(
+            proc_mark,
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc"),
+        ),
+        ps_mark,
+    ],
+)
+def test_a_mark_stays_and_goes_with_its_process(mark: Callable[[int], str | None]) -> None:
+    """Both ways to tell processes apart: steady while it lives, none for the dead and undead."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        first = mark(process.pid)
+        assert first is not None
+        assert mark(process.pid) == first
+        assert mark(1) != first
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert mark(process.pid) is None
+    assert mark(process.pid) is None
 
 
 def test_a_reused_pid_is_not_the_process(bystander: subprocess.Popen[bytes]) -> None:

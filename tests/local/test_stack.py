@@ -30,8 +30,9 @@ pytestmark = pytest.mark.servers
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The home of this file's stack, brought down at the end."""
+def root(servers: Connection, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The home of this file's stack, brought down at the end; where there can be servers at all."""
+    del servers
     root = tmp_path_factory.mktemp("stack") / ".ops"
     yield root
     stack.down(root, Narration())
