@@ -129,7 +129,7 @@ class Lake(Protocol):
     def find_commit(self, ref: str) -> CommitId | None:
         """The commit a branch, tag, commit id or expression (`main~1`) stands for, or None.
 
-        One request.
+        None too where there is no such repository. One request.
         """
         ...
 
@@ -176,7 +176,7 @@ class Lake(Protocol):
         ...
 
     def read(self, ref: str, path: str) -> bytes | None:
-        """An object's bytes, or None where it is not there. One request."""
+        """An object's bytes; None where there is no such object, or no such ref. One request."""
         ...
 
     def read_many(self, ref: str, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
@@ -196,8 +196,15 @@ class Lake(Protocol):
     ) -> int:
         """Stage objects on a branch and give their number.
 
-        Keeps at least 25 requests in flight, in flat memory; repeatable. `done` is called on the
-        caller's thread for each object that is stored.
+        Keeps at least 25 requests in flight, in flat memory; repeatable. Of two uploads to one
+        path, either may be the one that stays. `done` is called on the caller's thread for each
+        object that is stored.
+
+        Raises:
+            InvalidDataError: no object can have that path or metadata; those before it may be
+                stored.
+            RefusedError: the branch is protected (code `protected-branch`), as in every other
+                direct write.
         """
         ...
 
@@ -211,12 +218,12 @@ class Lake(Protocol):
     def delete_many(self, branch: str, paths: Sequence[str]) -> None:
         """Stage the removal of objects.
 
-        Those that are not there are passed over. One request a 1 000.
+        Those that are not there are passed over. One request a 1 000, and one for the branch.
         """
         ...
 
     def uncommitted(self, branch: str) -> Iterator[Change]:
-        """What is staged on a branch. One request a 1 000, lazily."""
+        """What is staged on a branch and differs from its head. One request a 1 000, lazily."""
         ...
 
     def discard(self, branch: str) -> None:

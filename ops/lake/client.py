@@ -111,13 +111,12 @@ class LakeFS:
         return any(fnmatchcase(branch, pattern) for pattern in patterns)
 
     def protect(self, branch: str) -> None:
-        """Forbid direct writes to the branch, keeping other rules.
+        """Forbid direct writes to the branch, there or to come, keeping other rules.
 
         Repeatable. Two requests, plus a wait until it bites: a server heeds a new rule after 3 to
         6 s. Where several servers share the load, only the one that answers is waited for.
 
         Raises:
-            NotFoundError: there is no such branch.
             UnavailableError: others keep changing the rules, or the rule does not bite.
         """
         for _ in range(_RULE_TRIES):

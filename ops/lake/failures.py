@@ -154,7 +154,7 @@ _RULES = (
     ),
     _Rule(
         statuses=(400,),
-        says="invalid namespace|failed to access storage",
+        says='invalid namespace|failed to access storage|"/storage_namespace"',
         error=ConfigurationError,
         code="storage-namespace",
         message="cannot {doing}: lakeFS cannot use its storage namespace",
@@ -279,7 +279,7 @@ def refused(reply: Reply, request: Request, site: Site, *, tries: str = "") -> O
         "lakefs-failed",
         f"lakeFS did not {request.doing}: it failed with status {reply.status}{tries}",
         subject=request.subject,
-        where=(*site.where, ("it says", said)),
+        where=(*site.where, ("it says", _brief(said))),
         unchanged=_unchanged(request),
         hint=_RUN_AGAIN,
     )
@@ -319,7 +319,7 @@ def _ruled(rule: _Rule, said: str, request: Request, site: Site, *, tries: str) 
         rule.code,
         message,
         subject=request.subject,
-        where=(*site.where, *((("it says", said),) if rule.shows_said and said else ())),
+        where=(*site.where, *((("it says", _brief(said)),) if rule.shows_said and said else ())),
         unchanged=_NOTHING,
         hint=rule.hint,
     )
@@ -340,6 +340,11 @@ def _gate(said: str, request: Request, site: Site) -> RefusedError:
         unchanged=_NOTHING,
         hint="mend what the gate names, then run the same command again",
     )
+
+
+def _brief(said: str) -> str:
+    """The first line of what lakeFS says: what follows is its schema, or a trace."""
+    return said.partition("\n")[0]
 
 
 def _unchanged(request: Request) -> str:
