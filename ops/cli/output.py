@@ -4,13 +4,13 @@ Owns the envelope (`ops.result/1`) and how errors read. Does not decide what a r
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from io import StringIO
 from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
 
 from ops.core.records import Json
-from ops.errors import OpsError
+from ops.errors import ConfigurationError, OpsError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,28 +54,84 @@ class Result:
     warnings: Sequence[Warn] = field(default_factory=tuple[Warn, ...])
 
 
+def write(text: str, stream: TextIO) -> None:
+    """Write text and see it out.
+
+    Raises:
+        BrokenPipeError: nobody reads it any more.
+        ConfigurationError: it cannot be written, as on a full disk.
+    """
+    try:
+        stream.write(_writable(text, stream))
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ConfigurationError(
+            "cannot-write-output",
+            f"the output cannot be written: {error.strerror}",
+            unchanged="what the command did stays done; only its output is lost",
+            hint="make room, or let the output go elsewhere; then run the same command again",
+        ) from error
+
+
+def _writable(text: str, stream: TextIO) -> str:
+    """The text with what the stream's encoding lacks in escapes that JSON knows, too."""
+    encoding = stream.encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(json.dumps(one)[1:-1] if ord(one) > _LAST_OF_ASCII else one for one in text)
+    return text
+
+
+_LAST_OF_ASCII = 127
+_CONTROLS = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)]}
+_CONTROLS_IN_TEXT = {code: text for code, text in _CONTROLS.items() if chr(code) not in "\n\t"}
+
+
+def is_colored(stream: TextIO) -> bool:
+    """Say whether a stream is a terminal whose person has not asked for no colours."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not plain
+
+
+def _paint(text: str, sgr: str, stream: TextIO) -> str:
+    return f"\x1b[{sgr}m{text}\x1b[0m" if is_colored(stream) else text
+
+
+_RED, _YELLOW = "1;31", "33"
+
+
 def console(stream: TextIO) -> "Console":
     """A console that never cuts a line short because a pipe claims 80 columns."""
     from rich.console import Console
 
-    width = None if stream.isatty() else 10_000
-    return Console(file=stream, width=width, highlight=False, markup=False, soft_wrap=True)
+    width = None if stream.isatty() else _ENDLESS
+    return Console(
+        file=stream, width=width, highlight=False, markup=False, no_color=not is_colored(stream)
+    )
+
+
+_ENDLESS = 10_000
 
 
 def print_result(result: Result, stdout: TextIO, stderr: TextIO) -> None:
-    """Show a result to a person: the body on stdout, warnings on stderr."""
-    out = console(stdout)
+    """Show a result to a person: the body on stdout, warnings on stderr.
+
+    Raises:
+        BrokenPipeError, ConfigurationError: as `write`.
+    """
     for part in result.body:
-        if isinstance(part, str):
-            out.print(part)
-        else:
-            _print_table(part, out)
-    errors = console(stderr)
+        text = part.translate(_CONTROLS_IN_TEXT) if isinstance(part, str) else _drawn(part, stdout)
+        write(text + "\n", stdout)
     for warning in result.warnings:
-        errors.print(f"warning[{warning.code}]: {warning.message}", style="yellow")
+        head = _paint(f"warning[{warning.code}]:", _YELLOW, stderr)
+        write(f"{head} {warning.message.translate(_CONTROLS)}\n", stderr)
 
 
-def _print_table(table: Table, out: "Console") -> None:
+def _drawn(table: Table, stream: TextIO) -> str:
+    """A table as text; wide cells are folded on a terminal, and never on a pipe."""
     from rich.table import Table as RichTable
 
     grid = RichTable(box=None, pad_edge=False, header_style="bold")
@@ -83,8 +139,11 @@ def _print_table(table: Table, out: "Console") -> None:
         numeric = bool(table.rows) and all(isinstance(row[index], int) for row in table.rows)
         grid.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in table.rows:
-        grid.add_row(*(str(cell) for cell in row))
-    out.print(grid)
+        grid.add_row(*(str(cell).translate(_CONTROLS) for cell in row))
+    canvas = console(stream)
+    with canvas.capture() as captured:
+        canvas.print(grid)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 def envelope(command: Sequence[str], result: Result) -> str:
@@ -134,13 +193,18 @@ def _document(  # every field has its default here, so that no envelope lacks on
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
 
+def print_error(error: OpsError, stderr: TextIO) -> None:
+    """Show a failure to a person."""
+    head, colon, rest = error_text(error).partition("]:")
+    write(_paint(head + colon, _RED, stderr) + rest, stderr)
+
+
 def error_text(error: OpsError) -> str:
     """A failure as a person reads it: what, where, what stayed unchanged, what to type next."""
     pairs = [*error.where, ("state", error.unchanged), ("next", error.hint)]
     width = max(len(name) for name, _ in pairs)
-    out = StringIO()
-    out.write(f"error[{error.code}]: {error.message}\n")
+    lines = [f"error[{error.code}]: {error.message.translate(_CONTROLS)}"]
     for name, value in pairs:
-        indented = value.replace("\n", "\n" + " " * (width + 5))
-        out.write(f"  {name:<{width}}   {indented}\n")
-    return out.getvalue()
+        said = value.translate(_CONTROLS_IN_TEXT).replace("\n", "\n" + " " * (width + 5))
+        lines.append(f"  {name:<{width}}   {said}")
+    return "\n".join(lines) + "\n"

@@ -5,54 +5,78 @@ ops/cli/main.py.
 """
 
 import inspect
+import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Concatenate, ParamSpec, cast
 
 import typer
 
-from ops.cli.output import Result, envelope, print_result
+from ops.cli.output import Result, envelope, print_result, write
+from ops.cli.pages import COMMON, HelpfulCommand
 from ops.cli.session import Session
+from ops.errors import NotFoundError
 
 P = ParamSpec("P")
 
 _COMMON = {
     "as_json": Annotated[
-        bool, typer.Option("--json", help="Print one JSON document and nothing else.")
+        bool,
+        typer.Option(
+            "--json", help="Print one JSON document and nothing else.", rich_help_panel=COMMON
+        ),
     ],
-    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no narration.")],
+    "quiet": Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=COMMON)
+    ],
     "repository": Annotated[
         str | None,
-        typer.Option("--repository", "-r", metavar="NAME", help="The lakeFS repository."),
+        typer.Option(
+            "--repository",
+            "-r",
+            metavar="NAME",
+            help="The lakeFS repository, instead of the one in the settings.",
+            rich_help_panel=COMMON,
+        ),
     ],
 }
+# Where a docstring stops being for people at a terminal.
+_FOR_PROGRAMMERS = re.compile(r"^(Args|Raises|Returns|Yields|Attributes):$", re.MULTILINE)
 
 
 def verb(
-    app: typer.Typer, *words: str
+    app: typer.Typer, *words: str, takes_repository: bool = True
 ) -> Callable[
     [Callable[Concatenate[Session, P], Result]], Callable[Concatenate[Session, P], Result]
 ]:
     """Register a function as the verb `words[-1]` of `app`; `words` go into the envelope.
 
     The function takes a Session and its own parameters, and returns a Result.
+
+    Args:
+        app: the noun, or the root for a verb without one.
+        words: the noun and the verb.
+        takes_repository: the verb works on a repository, so it has `--repository`.
     """
+    common = {n: a for n, a in _COMMON.items() if takes_repository or n != "repository"}
 
     def register(
         function: Callable[Concatenate[Session, P], Result],
     ) -> Callable[Concatenate[Session, P], Result]:
         def run(**values: object) -> None:
-            common = {name: values.pop(name) for name in _COMMON}
-            repository = common["repository"]
+            given = {name: values.pop(name) for name in common}
+            repository = given.get("repository")
             session = Session(
-                as_json=bool(common["as_json"]),
-                quiet=bool(common["quiet"]),
-                flags={"repository": str(repository)} if repository else {},
+                as_json=bool(given["as_json"]),
+                quiet=bool(given["quiet"]),
+                flags={"repository": str(repository)} if repository is not None else {},
+                directory=_directory(),
             )
             # Typer gives what the signature below says.
             result = cast("Callable[..., Result]", function)(session, **values)
             if session.as_json:
-                sys.stdout.write(envelope(words, result))
+                write(envelope(words, result), sys.stdout)
             else:
                 print_result(result, sys.stdout, sys.stderr)
 
@@ -64,14 +88,34 @@ def verb(
                 annotation=annotation,
                 default=None if name == "repository" else False,
             )
-            for name, annotation in _COMMON.items()
+            for name, annotation in common.items()
         ]
         keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
         # What Typer reads instead of the real signature.
         setattr(run, "__signature__", inspect.Signature([*keyword, *extra]))  # noqa: B010
-        run.__doc__ = function.__doc__
         run.__annotations__ = {p.name: p.annotation for p in [*keyword, *extra]}
-        app.command(words[-1], help=inspect.getdoc(function))(run)
+        app.command(words[-1], cls=HelpfulCommand, help=_help(function))(run)
         return function
 
     return register
+
+
+def _help(function: Callable[..., object]) -> str:
+    return _FOR_PROGRAMMERS.split(inspect.getdoc(function) or "")[0].strip()
+
+
+def _directory() -> Path:
+    """Where the command is run.
+
+    Raises:
+        NotFoundError: somebody removed it meanwhile.
+    """
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise NotFoundError(
+            "no-directory",
+            "the directory this command runs in is gone",
+            unchanged="nothing was read or written",
+            hint="cd to a directory that is there, then run the same command again",
+        ) from error
