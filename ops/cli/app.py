@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ops.cli import config, data, dataset, init, local
+from ops.cli import config, data, dataset, init, local, quickstart
 from ops.cli import round as rounds
 from ops.cli.pages import HelpfulGroup
 from ops.cli.usage import refuse_bare_noun, refuse_command
 
-_LONE_VERBS = (init,)
+_LONE_VERBS = (quickstart, init)
 _NOUNS = {
     "local": local.app,
     "data": data.app,

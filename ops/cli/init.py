@@ -41,7 +41,7 @@ def init(
     namespace = session.settings.find("storage_namespace") or f"local://{repository}"
     found = init_repository(
         context,
-        label_config=_label_config(label_config, labels, kind),
+        label_config=read_label_config(label_config, labels, kind),
         namespace=namespace,
         dry_run=dry_run,
     )
@@ -65,7 +65,13 @@ def init(
     )
 
 
-def _label_config(path: Path | None, labels: str | None, kind: LabelKind) -> str | None:
+def read_label_config(path: Path | None, labels: str | None, kind: LabelKind) -> str | None:
+    """The label config two options ask for, or None where neither is given.
+
+    Raises:
+        UsageError: both are given, or the labels are none.
+        NotFoundError: the file cannot be read.
+    """
     if path is not None and labels is not None:
         raise UsageError(
             "two-ontologies",
