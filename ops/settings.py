@@ -1,17 +1,18 @@
 """Settings: where each value comes from, and what to do about a wrong one.
 
-Sources, first one wins: flags > environment > ops.toml > the running local stack > defaults. Owns
-    names, defaults and
-checks of settings. Does not talk to any server, and never shows a secret.
+Sources, first one wins: flags > environment > ops.toml > the running local stack > defaults. The
+local stack's credentials go with its own addresses only, never to another server. Owns names,
+defaults and checks of settings. Does not talk to any server, and never shows a secret.
 """
 
 import getpass
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn, cast
-from urllib.parse import urlsplit
+from typing import NoReturn, TypeAlias, cast
+from urllib.parse import SplitResult, urlsplit
 
 from ops.errors import ConfigurationError
 
@@ -49,12 +50,24 @@ class Setting:
 
 
 def _url_problem(value: str) -> str | None:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    parts = _split(value)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         return "must be an http:// or https:// address"
-    if parts.username or parts.password:
+    if parts.username is not None or parts.password is not None:
         return "must not carry credentials; use the settings for them"
+    if parts.query or parts.fragment or any(c.isspace() for c in value):
+        return "must be an address without spaces, ? and #"
     return None
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        # A bracket too few, or a port that is none.
+        return None
+    return parts if port != 0 else None
 
 
 def _repository_problem(value: str) -> str | None:
@@ -64,8 +77,19 @@ def _repository_problem(value: str) -> str | None:
     return "must be 3 to 63 of a-z, 0-9 and -, starting with a letter or digit"
 
 
+_MOST_SECONDS = 86_400
+
+
 def _seconds_problem(value: str) -> str | None:
-    return None if value.isascii() and value.isdigit() else "must be a whole number of seconds"
+    fits = value.isascii() and value.isdigit() and len(value) <= len(str(_MOST_SECONDS))
+    if fits and int(value) <= _MOST_SECONDS:
+        return None
+    return f"must be a whole number of seconds, 0 to {_MOST_SECONDS}"
+
+
+def _line_problem(value: str) -> str | None:
+    """Commit metadata and card rows are lines."""
+    return None if value.isprintable() else "must be one line of printable characters"
 
 
 SPECS: tuple[Spec, ...] = (
@@ -80,6 +104,7 @@ SPECS: tuple[Spec, ...] = (
         name="actor",
         variables=("OPS_ACTOR",),
         help="who is named in commits and manifests; lakeFS itself has one user only",
+        problem=_line_problem,
     ),
     Spec(
         name="storage_namespace",
@@ -129,6 +154,7 @@ SPECS: tuple[Spec, ...] = (
     ),
 )
 _BY_NAME = {spec.name: spec for spec in SPECS}
+_NOT_OF_A_STACK = frozenset({"actor", "storage_namespace", "lakefs.binary"})
 
 
 class Settings:
@@ -155,14 +181,20 @@ class Settings:
         value = self._settings[name].value
         if value is not None:
             return value
-        variable = _BY_NAME[name].variables[0]
+        spec = _BY_NAME[name]
+        ways = [] if name in _NOT_OF_A_STACK else ["start the local servers with: ops local up"]
+        ways.append(f"set {spec.variables[0]}")
+        ways += [] if spec.is_secret else [f"write {name} into {FILE_NAME}"]
         raise ConfigurationError(
             "setting-missing",
-            f"{name} is not set: {_BY_NAME[name].help}",
+            f"{name} is not set: {spec.help}",
             subject=name,
             unchanged="nothing was read or written",
-            hint=f"start the local servers with: ops local up\nor set {variable}",
+            hint="\nor ".join(ways),
         )
+
+
+_Source: TypeAlias = tuple[Callable[[Spec], str], Mapping[str, str]]
 
 
 def load(
@@ -186,18 +218,22 @@ def load(
             name no setting has, or a secret. The source is named.
     """
     home = directory / HOME_NAME
-    sources: list[tuple[Callable[[Spec], str], Mapping[str, str]]] = [
+    sources: list[_Source] = [
         (lambda spec: f"--{spec.name.replace('_', '-')}", flags),
         (lambda spec: _variable(spec, environment) or "", _from_environment(environment)),
         (lambda _: str(directory / FILE_NAME), _from_file(directory / FILE_NAME)),
-        (lambda _: "the local stack", local(home)),
+    ]
+    stated = {name: value for _, values in reversed(sources) for name, value in values.items()}
+    fallbacks: list[_Source] = [
+        (lambda _: "the local stack", _of_own_servers(local(home), stated)),
         (lambda _: "default", _defaults()),
     ]
     found: dict[str, Setting] = {}
     for spec in SPECS:
-        hit = next(((say(spec), v[spec.name]) for say, v in sources if spec.name in v), None)
+        hits = ((say, v[spec.name]) for say, v in [*sources, *fallbacks] if spec.name in v)
+        hit = next(((say(spec), value) for say, value in hits), None)
         source, value = hit or ("nowhere", None)
-        if value is not None and (problem := spec.problem(value)):
+        if value is not None and (problem := _problem(spec, value)):
             _refuse_value(spec, value, source, problem)
         found[spec.name] = Setting(
             name=spec.name, value=value, source=source, is_secret=spec.is_secret
@@ -205,15 +241,30 @@ def load(
     return Settings(found, home)
 
 
+def _problem(spec: Spec, value: str) -> str | None:
+    return spec.problem(value) if value.strip() else "must not be empty"
+
+
+def _of_own_servers(local: Mapping[str, str], stated: Mapping[str, str]) -> Mapping[str, str]:
+    """What the local stack says of each server, unless another source names another address."""
+
+    def is_own(name: str) -> bool:
+        address = name.partition(".")[0] + ".url"
+        return address not in stated or stated[address] == local.get(address)
+
+    return {name: value for name, value in local.items() if is_own(name)}
+
+
 def _refuse_value(spec: Spec, value: str, source: str, problem: str) -> NoReturn:
-    shown = "its value" if spec.is_secret else repr(value)
+    # An address may have been given with a password in it.
+    shown = "its value" if spec.is_secret or "@" in value else repr(value)
     raise ConfigurationError(
         "setting-wrong",
         f"{spec.name}: {shown} {problem}",
         subject=spec.name,
         where=(("source", source),),
         unchanged="nothing was read or written",
-        hint=f"correct it in {source}; see all settings with: ops config show",
+        hint=f"correct it in {source}" if source != "default" else f"set {spec.variables[0]}",
     )
 
 
@@ -228,7 +279,11 @@ def _from_environment(environment: Mapping[str, str]) -> Mapping[str, str]:
 
 def _defaults() -> Mapping[str, str]:
     defaults = {spec.name: spec.default for spec in SPECS if spec.default is not None}
-    return {"actor": getpass.getuser(), **defaults}
+    try:
+        return {"actor": getpass.getuser(), **defaults}
+    except (OSError, KeyError, ImportError):
+        # A container's user may have no name.
+        return defaults
 
 
 def _from_file(path: Path) -> Mapping[str, str]:
@@ -236,15 +291,22 @@ def _from_file(path: Path) -> Mapping[str, str]:
         return {}
     try:
         document = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        _refuse_file(path, f"cannot be read: {error}")
+    except OSError as error:
+        _refuse_file(path, f"cannot be read: {error.strerror}", error)
+    except (ValueError, RecursionError) as error:
+        # Not UTF-8, not TOML, or numbers and nesting beyond Python's limits.
+        _refuse_file(path, f"is not TOML: {error}", error)
     values: dict[str, str] = {}
     for name, value in _flatten(document).items():
         spec = _BY_NAME.get(name)
         if spec is None:
-            _refuse_file(path, f"there is no setting {name!r}")
+            close = get_close_matches(name, _BY_NAME)
+            known = f"; did you mean {close[0]}?" if close else ""
+            _refuse_file(path, f"there is no setting {name!r}{known}")
         if spec.is_secret:
             _refuse_file(path, f"{name} is a secret and this file is kept in git")
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            _refuse_file(path, f"{name} must be a text or a whole number")
         values[name] = str(value)
     return values
 
@@ -260,11 +322,11 @@ def _flatten(document: Mapping[str, object]) -> Mapping[str, object]:
     return flat
 
 
-def _refuse_file(path: Path, problem: str) -> NoReturn:
+def _refuse_file(path: Path, problem: str, cause: Exception | None = None) -> NoReturn:
     raise ConfigurationError(
         "settings-file",
         f"{path.name}: {problem}",
         subject=str(path),
         unchanged="nothing was read or written",
-        hint=f"edit {path}; names and variables of all settings: ops config show",
-    )
+        hint=f"edit {path}; every setting is in docs/reference/settings.md",
+    ) from cause
