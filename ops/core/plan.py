@@ -51,6 +51,7 @@ class StartObservation:
         missing_count: tasks of the round that the project lacks; all of them where there is no
             project.
         duplicate_count: tasks the project holds more than once, without an annotation.
+        media_connected, picture_shown: this run, or an earlier one that got to the end, saw to it.
     """
 
     name: str
@@ -60,6 +61,8 @@ class StartObservation:
     project: int | None
     missing_count: int
     duplicate_count: int = 0
+    media_connected: bool = False
+    picture_shown: bool = False
 
 
 def plan_start(seen: StartObservation) -> tuple[Step, ...]:
@@ -76,13 +79,13 @@ def plan_start(seen: StartObservation) -> tuple[Step, ...]:
         add(StartStep.RESERVE, f"reserve rounds/{seen.name}.json with {seen.task_count} tasks")
     if seen.project is None:
         add(StartStep.PROJECT, f"create Label Studio project {seen.name!r}")
-    if starting or seen.project is None:
+    if not seen.media_connected:
         add(StartStep.MEDIA, "let Label Studio show the pictures of the base commit")
     if seen.missing_count:
         add(StartStep.IMPORT, f"import {seen.missing_count} tasks")
     if seen.duplicate_count:
         add(StartStep.DEDUPLICATE, f"remove {seen.duplicate_count} tasks imported twice")
-    if starting or seen.missing_count:
+    if not seen.picture_shown:
         add(StartStep.CHECK, "check that a picture loads in Label Studio")
     if starting or (seen.manifest and seen.manifest.project != seen.project):
         add(StartStep.OPEN, "commit the manifest: the round is open")

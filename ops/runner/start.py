@@ -76,6 +76,8 @@ class _Seen:
     tasks: Mapping[TaskKey, RoundTask] = field(default_factory=dict[TaskKey, RoundTask])
     project: int | None = None
     rows: list[TaskRow] | None = None
+    media_connected: bool = False
+    picture_shown: bool = False
 
 
 def start_round(
@@ -135,6 +137,9 @@ class _Start:
         if seen.manifest is not None:
             self.base = seen.manifest.base
             self._refuse_other_round(seen.manifest)
+            if seen.manifest.state is RoundState.OPEN and seen.project is None:
+                # An open round got to the end once, in its present project.
+                seen.media_connected = seen.picture_shown = True
             if seen.project is None:
                 projects = studio.find_projects(seen.manifest.marker)
                 seen.project = projects[0].id if projects else None
@@ -152,6 +157,8 @@ class _Start:
             project=seen.project,
             missing_count=len(_missing(seen)),
             duplicate_count=len(_duplicates(seen.rows or ())),
+            media_connected=seen.media_connected,
+            picture_shown=seen.picture_shown,
         )
 
     def apply(self, step: Step, seen: _Seen) -> None:
@@ -163,8 +170,10 @@ class _Start:
                 self._reserve(seen)
             case StartStep.PROJECT:
                 seen.project = self._create_project(_manifest(seen))
+                seen.media_connected = seen.picture_shown = False
             case StartStep.MEDIA:
                 self._connect_media(_project(seen))
+                seen.media_connected = True
             case StartStep.IMPORT:
                 self._import(seen)
             case StartStep.DEDUPLICATE:
@@ -173,6 +182,7 @@ class _Start:
                 seen.rows = None
             case StartStep.CHECK:
                 self._check_picture(seen)
+                seen.picture_shown = True
             case StartStep.OPEN:
                 self._open(seen)
 
