@@ -5,7 +5,6 @@ translation of failures. Does not know what any route is for (client.py).
 """
 
 import random
-import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -333,6 +332,8 @@ def _may_repeat(request: Request, answer: "httpx.Response | _Silence") -> bool:
 
 
 def _is_about_tls(error: BaseException | None) -> bool:
+    import ssl
+
     while error is not None:
         if isinstance(error, ssl.SSLError):
             return True
