@@ -32,8 +32,8 @@ $(STAMP): pyproject.toml uv.lock tools/set-up
 	tools/set-up
 	@touch $@
 
-# Servers that run from .venv are stopped before it goes.
+# Servers that run from .venv are stopped before it goes; a broken .venv must not keep it.
 clean:
-	@if [ -x $(BIN)/ops ]; then $(BIN)/ops local down --quiet; fi
+	@if [ -x $(BIN)/ops ]; then $(BIN)/ops local down --quiet || true; fi
 	rm -rf .venv .venv-tools .pytest_cache .ruff_cache .hypothesis dist
 	find . -name __pycache__ -type d -not -path './.ops/*' -prune -exec rm -rf {} +
