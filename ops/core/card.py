@@ -5,6 +5,7 @@ Does not count them: it
 is given the counts.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -189,7 +190,11 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str | int]]) -> list[
     return head + ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
 
 
+# What Markdown takes for markup within a line: emphasis, code, links, images, HTML, entities, cells,
+# strikes. An underscore within a word is none (CommonMark 6.2), and labels are full of them.
+_MARKUP = re.compile(r"[\\`*\[\]<&~|]|(?<![^\W_])_|_(?![^\W_])")
+
+
 def _cell(value: str | int) -> str:
     """A value that cannot break out of its cell, nor be taken for markup."""
-    text = str(value).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
-    return text.replace("<", "&lt;").replace("`", "\\`")
+    return _MARKUP.sub(lambda found: "\\" + found[0], " ".join(str(value).split()))

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from ops.core.documents import Fields
-from ops.core.lines import choice, line, maybe, stored, values
+from ops.core.documents import Fields, Source
+from ops.core.lines import choice, line, maybe, stored, texts, values
 from ops.core.names import index_path
-from ops.core.records import Counts, TaskKey, TaskState
+from ops.core.records import Counts, Json, TaskKey, TaskState
 
 SCHEMA = "ops.index/1"
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -116,23 +116,46 @@ def decode_index(data: bytes, name: str) -> SyncIndex:
     source = stored(index_path(name), "index-invalid")
     seen: dict[int, Seen] = {}
     standings: dict[TaskKey, Standing] = {}
-    synced_at: str | None = None
-    for where, value in values(data, source):
-        match value:
-            case [int(task), str(key), str(updated_at), int(answers), int(skips)]:
-                seen[task] = Seen(
-                    key=TaskKey(key),
-                    updated_at=updated_at,
-                    annotation_count=answers,
-                    skipped_count=skips,
-                )
-            case {"schema": str(schema)} if schema == SCHEMA:
-                head = Fields.of(value, where, source)
-                synced_at = maybe(head, "synced_at", head.timestamp)
-            case _:
-                row = Fields.of(value, where, source)
-                standings[TaskKey(row.text("key"))] = Standing(
-                    state=choice(row, "state", TaskState),
-                    annotators=tuple(str(email) for email in row.array("annotators")),
-                )
+    lines = values(data, source)
+    where, value = next(lines, ("the heading", None))
+    head = Fields.of(value, where, source)
+    if (schema := head.text("schema")) != SCHEMA:
+        head.refuse("schema", f"is {schema!r}, not {SCHEMA!r}")
+    head.only(_HEAD_FIELDS)
+    for where, value in lines:
+        if isinstance(value, list):
+            task, row = _seen(value, where, source)
+            if task in seen:
+                source.refuse(where, f"is the second one of Label Studio task {task}")
+            seen[task] = row
+        else:
+            key, standing = _standing(Fields.of(value, where, source))
+            if key in standings:
+                source.refuse(where, f"is the second one of {key!r}")
+            standings[key] = standing
+    synced_at = maybe(head, "synced_at", head.timestamp)
     return SyncIndex(seen=seen, standings=standings, synced_at=synced_at)
+
+
+_HEAD_FIELDS = frozenset({"schema", "synced_at"})
+_STANDING_FIELDS = frozenset({"key", "state", "annotators"})
+_SEEN_NAMES = ("task", "key", "updated_at", "annotation_count", "skipped_count")
+
+
+def _seen(value: list[Json], where: str, source: Source) -> tuple[int, Seen]:
+    if len(value) != len(_SEEN_NAMES):
+        source.refuse(where, f"must have {len(_SEEN_NAMES)} values, not {len(value)}")
+    row = Fields(dict(zip(_SEEN_NAMES, value, strict=True)), where, source)
+    return row.integer("task"), Seen(
+        key=TaskKey(row.text("key")),
+        updated_at=row.timestamp("updated_at"),
+        annotation_count=row.integer("annotation_count"),
+        skipped_count=row.integer("skipped_count"),
+    )
+
+
+def _standing(row: Fields) -> tuple[TaskKey, Standing]:
+    row.only(_STANDING_FIELDS)
+    return TaskKey(row.text("key")), Standing(
+        state=choice(row, "state", TaskState), annotators=tuple(texts(row, "annotators", "e-mail"))
+    )

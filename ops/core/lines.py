@@ -66,3 +66,15 @@ def choice(fields: Fields, name: str, choices: Callable[[str], T]) -> T:
         return choices(value)
     except ValueError:
         fields.refuse(name, f"is {value!r}, which means nothing here")
+
+
+def texts(fields: Fields, name: str, noun: str) -> Iterator[str]:
+    """A field's texts, lazily; `noun` is what each of them should be.
+
+    Raises:
+        InvalidDataError: it is no array, or holds an empty text or something else than texts.
+    """
+    for value in fields.array(name):
+        if not isinstance(value, str) or not value:
+            fields.refuse(name, f"holds {value!r}, which is no {noun}")
+        yield value

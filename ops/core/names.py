@@ -27,7 +27,7 @@ MAIN = "main"
 # lakeFS branch ids match ^\w[-\w]*$: no slash, no dot. 50 characters is what a Label Studio project
 # title holds.
 _ROUND_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}", re.ASCII)
-_VERSION = re.compile(r"v([1-9][0-9]*)", re.ASCII)
+_VERSION = re.compile(r"v([1-9][0-9]{0,8})", re.ASCII)
 _BRANCH_PREFIX = "round-"
 
 
@@ -69,6 +69,9 @@ def media_problem(key: str) -> str | None:
     parts = key.split("/")
     if not key or any(part in {"", ".", ".."} for part in parts):
         return "has an empty or relative part in its name"
+    if any("\ud800" <= character <= "\udfff" for character in key):
+        # How Python shows bytes of a file's name that are no UTF-8.
+        return "has a name that is not UTF-8"
     if len(key.encode()) > _LONGEST_KEY:
         return f"has a name of more than {_LONGEST_KEY} bytes"
     return None

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ops.core.canonical import encode
-from ops.core.documents import Fields, parse
-from ops.core.lines import choice, line, maybe, objects, stored
-from ops.core.names import manifest_path, tasks_path
+from ops.core.documents import Fields, kind, parse
+from ops.core.lines import choice, line, maybe, objects, stored, texts
+from ops.core.names import manifest_path, media_path, tasks_path
 from ops.core.records import CommitId, Counts, Json, Media, Task, TaskKey, TaskState
 
 SCHEMA = "ops.round/1"
@@ -126,15 +126,17 @@ def decode_manifest(data: bytes, name: str) -> Manifest:
     """A manifest from its bytes.
 
     Raises:
-        InvalidDataError: it is not a manifest of this schema, or another round's.
+        InvalidDataError: it is not a manifest of this schema, or another round's, or its counts
+            break the count law.
     """
     source = stored(manifest_path(name), "manifest-invalid")
     fields = Fields.of(parse(data, source), "", source)
-    fields.only(_FIELDS)
     for field_name, wanted in (("schema", SCHEMA), ("name", name)):
         if (found := fields.text(field_name)) != wanted:
             fields.refuse(field_name, f"is {found!r}, not {wanted!r}")
+    fields.only(_FIELDS)
     tasks = fields.fields("tasks")
+    tasks.only(_TASKS_FIELDS)
     return Manifest(
         id=fields.text("id"),
         name=name,
@@ -150,8 +152,8 @@ def decode_manifest(data: bytes, name: str) -> Manifest:
         ended_at=maybe(fields, "ended_at", fields.timestamp),
         ended_by=maybe(fields, "ended_by", fields.text),
         version=maybe(fields, "version", fields.integer),
-        counts=_counts(maybe(fields, "counts", fields.fields)),
-        annotators=tuple(str(email) for email in fields.array("annotators")),
+        counts=_counts(maybe(fields, "counts", fields.fields), tasks.integer("count")),
+        annotators=tuple(texts(fields, "annotators", "e-mail")),
     )
 
 
@@ -159,30 +161,42 @@ _FIELDS = frozenset({
     "schema", "id", "name", "base", "actor", "created_at", "selection", "tasks", "ontology_digest",
     "state", "project", "ended_at", "ended_by", "version", "counts", "annotators",
 })  # fmt: skip
+_TASKS_FIELDS = frozenset({"count", "digest"})
+_SELECTION_FIELDS = frozenset(Selection().as_mapping())
+_COUNTS_FIELDS = frozenset(Counts().as_mapping())
 
 
 def _selection(fields: Fields) -> Selection:
+    fields.only(_SELECTION_FIELDS)
     return Selection(
         edit=fields.boolean("edit"),
-        keys=maybe(fields, "keys", lambda name: tuple(_keys(fields, name))),
+        keys=maybe(
+            fields, "keys", lambda name: tuple(map(TaskKey, texts(fields, name, "task key")))
+        ),
         labeled_too=fields.boolean("labeled_too"),
         limit=maybe(fields, "limit", fields.integer),
         sample=maybe(fields, "sample", fields.integer),
-        seed=fields.integer("seed"),
+        seed=_seed(fields),
     )
 
 
-def _keys(fields: Fields, name: str) -> Iterator[TaskKey]:
-    for key in fields.array(name):
-        if not isinstance(key, str):
-            fields.refuse(name, f"holds {key!r}, which is no task key")
-        yield TaskKey(key)
+def _seed(fields: Fields) -> int:
+    """A whole number, below zero too."""
+    seed = fields.any("seed")
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        fields.refuse("seed", f"must be a whole number, not {kind(seed)}")
+    return seed
 
 
-def _counts(fields: Fields | None) -> Counts | None:
+def _counts(fields: Fields | None, task_count: int) -> Counts | None:
     if fields is None:
         return None
-    return Counts(**{state.value: fields.integer(state.value) for state in TaskState})
+    fields.only(_COUNTS_FIELDS)
+    counts = Counts(**{state.value: fields.integer(state.value) for state in TaskState})
+    for name, total in (("tasks", fields.integer("tasks")), ("states", counts.tasks)):
+        if total != task_count:
+            fields.refuse(name, f"add up to {total}, the round has {task_count} tasks")
+    return counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,13 +233,25 @@ def _task_line(entry: RoundTask) -> dict[str, Json]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
+_TASK_FIELDS = frozenset({
+    "checksum", "data", "has_record", "height", "key", "path", "sha256", "size_bytes", "width",
+})  # fmt: skip
+
+
 def decode_tasks(data: bytes, name: str) -> Iterator[RoundTask]:
     """A task list's lines, lazily.
 
     Raises:
-        InvalidDataError: a line is not a task.
+        InvalidDataError: a line is not a task, or does not come after the one before it by key.
     """
+    before = ""
     for fields in objects(data, stored(tasks_path(name), "task-list-invalid")):
+        fields.only(_TASK_FIELDS)
+        if fields.text("path") != media_path(TaskKey(fields.text("key"))):
+            fields.refuse("path", f"is not where the picture of {fields.text('key')!r} lies")
+        if fields.text("key") <= before:
+            fields.refuse("key", f"must come before {before!r}, and once")
+        before = fields.text("key")
         media = Media(
             path=fields.text("path"),
             checksum=fields.text("checksum"),
