@@ -12,7 +12,7 @@ from ops.core.records import Counts, TaskKey
 from ops.core.rounds import Manifest, RoundState, encode_manifest
 from ops.errors import NotFoundError
 from ops.ports import Upload
-from ops.runner.context import Context, read_index, read_manifest, read_tasks, refuse_state
+from ops.runner.context import Context, branch_manifest, read_index, read_tasks, refuse_state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ def abort_round(
         RefusedError: it is finished.
     """
     lake, branch = context.lake, round_branch(check_round_name(name))
-    manifest = read_manifest(lake, branch, name) if lake.find_commit(branch) else None
+    manifest = branch_manifest(lake, name) if lake.find_commit(branch) else None
     if manifest is None:
         raise NotFoundError(
             "no-such-round",
@@ -56,8 +56,8 @@ def abort_round(
             unchanged="nothing was changed",
             hint="list rounds with: ops round list",
         )
-    if read_manifest(lake, "main", name) is not None:
-        refuse_state(replace(manifest, state=RoundState.FINISHED))
+    if manifest.state is RoundState.FINISHED:
+        refuse_state(manifest)
     tasks = read_tasks(lake, branch, manifest)
     index = read_index(lake, branch, name)
     was_aborted = manifest.state is RoundState.ABORTED

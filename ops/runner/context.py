@@ -5,7 +5,7 @@ right state.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from ops.core.index import TIME_FORMAT, SyncIndex, decode_index
@@ -109,6 +109,31 @@ def read_manifest(lake: Lake, ref: str, name: str) -> Manifest | None:
     return decode_manifest(data, name) if data is not None else None
 
 
+def branch_manifest(lake: Lake, name: str) -> Manifest | None:
+    """A round's manifest on its branch, or None. One request, or two.
+
+    A finish that was killed before its merge, or lost to another one, leaves a branch that calls
+    the round finished; as long as main does not, it is open.
+
+    Raises:
+        InvalidDataError: it is not a manifest.
+    """
+    manifest = read_manifest(lake, round_branch(name), name)
+    if manifest is None or manifest.state is not RoundState.FINISHED:
+        return manifest
+    if (merged := read_manifest(lake, MAIN, name)) is not None:
+        return merged
+    return replace(
+        manifest,
+        state=RoundState.OPEN,
+        ended_at=None,
+        ended_by=None,
+        version=None,
+        counts=None,
+        annotators=(),
+    )
+
+
 def read_tasks(lake: Lake, ref: str, manifest: Manifest) -> Mapping[TaskKey, RoundTask]:
     """A round's task list at a ref, by key. One request.
 
@@ -136,7 +161,7 @@ def load_round(context: Context, name: str) -> Round:
     """
     lake, branch = context.lake, round_branch(check_round_name(name))
     head = lake.find_commit(branch)
-    manifest = read_manifest(lake, branch if head else MAIN, name)
+    manifest = branch_manifest(lake, name) if head else read_manifest(lake, MAIN, name)
     if manifest is None:
         raise NotFoundError(
             "no-such-round",

@@ -11,6 +11,7 @@ refused, and that finish starts over from the new main. Killed anywhere, it goes
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import NoReturn
 
 from ops.core.canonical import decode_record
@@ -18,6 +19,7 @@ from ops.core.card import VersionLine, decode_history
 from ops.core.names import (
     CARD_JSON_PATH,
     MAIN,
+    RECORD_PREFIX,
     check_round_name,
     index_path,
     manifest_path,
@@ -33,7 +35,6 @@ from ops.errors import ConflictError, PartialError, RefusedError
 from ops.ports import ChangeKind, Upload
 from ops.runner.context import (
     Context,
-    Round,
     main_head,
     read_manifest,
     read_ontology,
@@ -93,7 +94,7 @@ def finish_round(
     _refuse_unfinished(synced, allow_unlabeled=allow_unlabeled)
     attempt = 1
     while True:
-        finish = _Finish(context, synced.round, dry_run=dry_run)
+        finish = _Finish(context, synced, dry_run=dry_run)
         try:
             return replace(finish.run(), synced=synced)
         except ConflictError as error:
@@ -167,9 +168,10 @@ def _refuse_unfinished(synced: Synced, *, allow_unlabeled: bool) -> None:
 class _Finish:
     """One attempt, from main as it is now to a merged version."""
 
-    def __init__(self, context: Context, round_: Round, *, dry_run: bool) -> None:
+    def __init__(self, context: Context, synced: Synced, *, dry_run: bool) -> None:
         self._context = context
-        self._round = round_
+        self._round = synced.round
+        self._pending = synced.pending
         self._dry_run = dry_run
         self._main = main_head(context.lake)
 
@@ -208,6 +210,8 @@ class _Finish:
                 records[key] = change.kind
             elif change.path not in own | GENERATED:
                 foreign.append(change.path)
+        for path in self._pending:
+            records.setdefault(record_key(path), ChangeKind.CHANGED)
         if foreign:
             self._refuse_foreign(foreign)
         conflicts = [key for key, kind in records.items() if kind is ChangeKind.CONFLICT]
@@ -249,12 +253,17 @@ class _Finish:
             RefusedError: a changed record has one.
         """
         _, ontology = read_ontology(self._context.lake, self._main)
-        paths = [
+        paths = {
             record_path(key) for key, kind in changed.items() if kind is not ChangeKind.REMOVED
+        }
+        stored = self._context.lake.read_many(
+            self._round.head, sorted(paths - self._pending.keys())
+        )
+        bad = [
+            problem
+            for path, data in chain(stored, self._pending.items())
+            for problem in _label_problems(record_key(path), data, ontology)
         ]
-        bad: list[str] = []
-        for path, data in self._context.lake.read_many(self._round.head, sorted(paths)):
-            bad += _label_problems(record_key(path), data, ontology)
         if bad:
             raise RefusedError(
                 "unknown-labels",
@@ -295,6 +304,7 @@ class _Finish:
             main=self._main,
             changes_at=self._round.head,
             changed=changed,
+            pending=self._pending,
         )
 
     def _merge(self, manifest: Manifest, packed: Packed) -> CommitId:
@@ -309,6 +319,7 @@ class _Finish:
             f"{version_tag(packed.card.version)}"
         )
         head = lake.commit(round_.branch, message, metadata) or lake.find_commit(round_.branch)
+        self._check_tree(str(head), packed)
         # The commit itself is merged, not the branch: whatever comes onto the branch after it stays
         # out.
         commit = lake.merge(str(head), MAIN, message, metadata)
@@ -322,6 +333,25 @@ class _Finish:
             )
         _tag(context, packed.card.version, commit)
         return commit
+
+    def _check_tree(self, head: str, packed: Packed) -> None:
+        """Hold the commit against what was packed: no record more, none less, none other.
+
+        Raises:
+            ConflictError: something else came onto the branch while this finish was running.
+        """
+        listing = self._context.lake.list_objects(head, RECORD_PREFIX)
+        there = {found.path: found.checksum for found in listing}
+        if there != packed.checksums:
+            odd = sorted(dict(there.items() ^ packed.checksums.items()))
+            raise ConflictError(
+                "branch-moved",
+                f"{len(odd)} records of {self._round.branch} changed during this finish",
+                subject=self._round.name,
+                where=(("records", sample_of(odd)),),
+                unchanged="nothing was merged",
+                hint=f"finish again: ops round finish {self._round.name}",
+            )
 
     def _take_in_main(self) -> None:
         """Make main's head an ancestor of the branch, so that the merge below is a plain one.

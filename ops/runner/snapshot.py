@@ -21,12 +21,15 @@ from ops.core.names import (
     record_path,
 )
 from ops.core.records import CommitId, TaskKey
-from ops.core.snapshot import Figures
+from ops.core.snapshot import Figures, record_checksum
 from ops.ports import ChangeKind, Phase, Upload
 from ops.runner.context import Context, read_ontology
 
 GENERATED = frozenset({ANNOTATIONS_PARQUET, TASKS_PARQUET, CARD_PATH, CARD_JSON_PATH})
 """What every version rewrites: two finishes at once collide here instead of mixing."""
+
+
+_NOTHING: Mapping[str, bytes] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,7 @@ def pack_version(
     main: CommitId,
     changes_at: CommitId,
     changed: Mapping[TaskKey, ChangeKind],
+    pending: Mapping[str, bytes] = _NOTHING,
 ) -> Packed:
     """Pack main's records with the changed ones in their place.
 
@@ -73,8 +77,10 @@ def pack_version(
         main: the commit the version follows.
         changes_at: where the changed records are read.
         changed: what differs from main, by key.
+        pending: changed records that a dry run has not written, by path.
     """
     pack = _Pack(context, main=main, changes_at=changes_at, changed=changed)
+    pack.overlay(pending)
     tasks, annotations = BytesIO(), BytesIO()
     figures = pack.write(tasks, annotations)
     _, ontology = read_ontology(context.lake, main)
@@ -126,6 +132,7 @@ class _Pack:
         self._context = context
         self._main = main
         self._changes_at = changes_at
+        self._pending: Mapping[str, bytes] = _NOTHING
         self._written = {
             record_path(key) for key, kind in changed.items() if kind is not ChangeKind.REMOVED
         }
@@ -138,6 +145,11 @@ class _Pack:
                 if found.path in self._written:
                     self.checksums[found.path] = found.checksum
 
+    def overlay(self, pending: Mapping[str, bytes]) -> None:
+        """Take these records' bytes from memory."""
+        self._pending = pending
+        self.checksums.update({path: record_checksum(data) for path, data in pending.items()})
+
     def write(self, tasks: BytesIO, annotations: BytesIO) -> Figures:
         """Write both files and give what was counted."""
         from ops.parquet import write_snapshot
@@ -148,15 +160,15 @@ class _Pack:
     def _records(self, phase: Phase) -> Iterator[tuple[str, bytes]]:
         packed = self._packed()
         ordered = sorted(self.checksums, key=record_key)
-        changed = self._read(self._changes_at, [p for p in ordered if p in self._written])
-        others = self._read(
-            self._main, [p for p in ordered if p not in self._written and p not in packed]
-        )
+        at_hand = {**packed, **self._pending}
+        away = [path for path in ordered if path not in at_hand]
+        changed = self._read(self._changes_at, [p for p in away if p in self._written])
+        others = self._read(self._main, [p for p in away if p not in self._written])
         for path in ordered:
-            if path in self._written:
-                yield path, next(changed)
+            if path in at_hand:
+                yield path, at_hand[path]
             else:
-                yield path, packed[path] if path in packed else next(others)
+                yield path, next(changed if path in self._written else others)
             phase.advance()
 
     def _read(self, ref: CommitId, paths: Sequence[str]) -> Iterator[bytes]:

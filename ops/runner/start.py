@@ -38,6 +38,7 @@ from ops.errors import ConfigurationError, NotFoundError, RefusedError
 from ops.ports import StoredObject, TaskRow, Upload
 from ops.runner.context import (
     Context,
+    branch_manifest,
     main_head,
     read_manifest,
     read_ontology,
@@ -132,7 +133,7 @@ class _Start:
             self.base = head or main_head(lake)
             self._refuse_taken_name()
             seen.branch = head
-            seen.manifest = read_manifest(lake, self._branch, self._name) if head else None
+            seen.manifest = branch_manifest(lake, self._name) if head else None
             seen.tasks = self._tasks(seen.manifest)
         if seen.manifest is not None:
             self.base = seen.manifest.base
@@ -255,7 +256,8 @@ class _Start:
         text, _ = read_ontology(self._context.lake, manifest.base)
         repository = self._context.lake.repository
         made = studio.create_project(
-            title=self._name,
+            # Label Studio refuses titles of less than three characters.
+            title=self._name if len(self._name) > 2 else f"round {self._name}",  # noqa: PLR2004
             description=(
                 f"Labeling round {self._name} of repository {repository}. "
                 f"Run by ops, which finds this project by the next line; leave it as it is.\n"

@@ -15,7 +15,13 @@ from ops.core.records import Counts
 from ops.core.rounds import Manifest, RoundState, decode_manifest
 from ops.errors import NotFoundError
 from ops.ports import Totals
-from ops.runner.context import Context, load_round, main_head, read_manifest
+from ops.runner.context import (
+    Context,
+    branch_manifest,
+    load_round,
+    main_head,
+    read_manifest,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +88,7 @@ def find_manifest(context: Context, name: str) -> Manifest:
     main_head(lake)
     found = read_manifest(lake, MAIN, name)
     if found is None and lake.find_commit(branch):
-        found = read_manifest(lake, branch, name)
+        found = branch_manifest(lake, name)
     if found is None:
         raise NotFoundError(
             "no-such-round",
@@ -110,6 +116,6 @@ def list_rounds(context: Context) -> Iterator[Manifest]:
     for branch, _ in context.lake.branches(round_branch("")):
         name = branch_round(branch)
         if name is not None and name not in finished:
-            manifest = read_manifest(context.lake, branch, name)
+            manifest = branch_manifest(context.lake, name)
             if manifest is not None:
                 yield manifest

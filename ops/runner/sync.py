@@ -6,7 +6,6 @@ or with `--full`. Label Studio's answer is always taken in its export form, the 
 an annotation's identity. Decides nothing about annotations: that is ops/core/exports.py.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +14,7 @@ from ops.core.exports import RoundFacts, build_record
 from ops.core.index import Seen, Standing, SyncIndex, encode_index
 from ops.core.names import RECORD_PREFIX, index_path, record_path
 from ops.core.records import Annotation, CommitId, Counts, Json, Record, TaskKey, TaskState
+from ops.core.snapshot import record_checksum
 from ops.errors import ConflictError
 from ops.ports import TaskRow, Upload
 from ops.runner.context import Context, Round, load_round
@@ -37,6 +37,7 @@ class Synced:
         foreign: Label Studio task ids that are no task of this round.
         repeated: keys Label Studio holds more than once; their annotations are united.
         scanned: the whole task index was read, for the totals disagreed or it was asked for.
+        pending: with a dry run, the records that would be written, by path.
     """
 
     round: Round
@@ -48,6 +49,7 @@ class Synced:
     foreign: tuple[int, ...]
     repeated: tuple[TaskKey, ...]
     scanned: bool
+    pending: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
 
 
 def sync_round(context: Context, name: str, *, full: bool = False, dry_run: bool = False) -> Synced:
@@ -94,9 +96,9 @@ class _Sync:
         delta = self._delta()
         self._changed.clear()
         uploads = self._uploads(delta)
+        pending: dict[str, bytes] = {}
         if self._dry_run:
-            for _ in uploads:
-                pass
+            pending = {upload.path: upload.data for upload in uploads}
             commit, index = None, self._index(delta)
         else:
             commit, index = self._write(delta, uploads)
@@ -112,6 +114,7 @@ class _Sync:
             foreign=tuple(sorted(delta.foreign)),
             repeated=tuple(sorted(key for key, tasks in ids.items() if len(tasks) > 1)),
             scanned=delta.scanned,
+            pending=pending,
         )
 
     def _delta(self) -> _Delta:
@@ -181,7 +184,7 @@ class _Sync:
             for batch in _batches(sorted(delta.keys), BATCH):
                 for record in self._records(batch, ids, delta, facts):
                     path, data = record_path(record.task.key), encode_record(record)
-                    if stored.get(path) != hashlib.md5(data, usedforsecurity=False).hexdigest():
+                    if stored.get(path) != record_checksum(data):
                         self._changed.append(record.task.key)
                         yield Upload(path=path, data=data)
                 phase.advance(len(batch))
