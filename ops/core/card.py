@@ -190,7 +190,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str | int]]) -> list[
     return head + ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
 
 
-# What Markdown takes for markup within a line: emphasis, code, links, images, HTML, entities, cells,
+# What Markdown takes for markup in a line: emphasis, code, links, images, HTML, entities, cells,
 # strikes. An underscore within a word is none (CommonMark 6.2), and labels are full of them.
 _MARKUP = re.compile(r"[\\`*\[\]<&~|]|(?<![^\W_])_|_(?![^\W_])")
 
