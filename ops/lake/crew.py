@@ -22,9 +22,9 @@ def in_any_order(
 ) -> Iterator[tuple[Item, Result]]:
     """Each item with its result, as they end.
 
-    Items are pulled on the caller's thread, never more than `workers` and a quarter ahead of what
-    was given out: memory does not grow with their number. A failure is raised as soon as it is
-    known, and no item is pulled after it.
+    Items are pulled on the caller's thread, never more than twice `workers` ahead of what was given
+    out: memory does not grow with their number. A failure is raised as soon as it is known, and no
+    item is pulled after it.
 
     Args:
         work: called on several threads at once; gets an event that is set when nobody waits for it
@@ -79,8 +79,9 @@ class _Crew(Generic[Item, Result]):
         self._threads: list[threading.Thread] = []
         self._submitted = 0
         self._taken = 0
-        # A quarter more than can be under way, so that no worker waits for the caller.
-        self.room = workers + workers // 4
+        # Twice what can be under way: neither a caller who is busy with a result nor an item that
+        # is slow, where the others wait for it in order, leaves workers idle.
+        self.room = 2 * workers
 
     @property
     def outstanding(self) -> int:

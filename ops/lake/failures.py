@@ -239,6 +239,7 @@ _RULES = (
 _BUSY = re.compile(r"predicate failed|locked|Too many|slow down", re.IGNORECASE)
 _HOPELESS = re.compile(r"no space left|invalid action|invalid value|could not parse|required value")
 _HOOK = re.compile(r"on action '(?P<action>[^']*)' hook '(?P<hook>[^']*)': (?P<said>.*)")
+_POINT = re.compile(r"^\s*\* (.*)", re.MULTILINE)
 _PASSING_STATUSES = frozenset({423, 429, 500, 502, 503, 504})
 
 
@@ -343,8 +344,12 @@ def _gate(said: str, request: Request, site: Site) -> RefusedError:
 
 
 def _brief(said: str) -> str:
-    """The first line of what lakeFS says: what follows is its schema, or a trace."""
-    return said.partition("\n")[0]
+    """What lakeFS says in one line: the first of its points, else its first line.
+
+    What follows is its schema.
+    """
+    point = _POINT.search(said)
+    return point[1] if point else said.partition("\n")[0]
 
 
 def _unchanged(request: Request) -> str:

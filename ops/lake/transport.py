@@ -52,11 +52,19 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Silence:
-    """No answer: why, and whether the request surely did not reach a server."""
+    """No answer.
+
+    Attributes:
+        cause: why, for people.
+        error: why, for `__cause__`.
+        was_not_sent: the request surely did not reach a server.
+        is_lasting: another try would fare alike.
+    """
 
     cause: str
     error: Exception
     was_not_sent: bool
+    is_lasting: bool
 
 
 class Transport:
@@ -120,22 +128,14 @@ class Transport:
     def _open_pool(self) -> "HTTPConnectionPool":
         import urllib3  # noqa: TID251 - this is the file that may
 
-        try:
-            return urllib3.connection_from_url(
-                self._site.url,
-                maxsize=self._options.connections,
-                block=True,
-                timeout=self._timeout(1),
-                retries=False,
-            )
-        except urllib3.exceptions.LocationValueError as error:
-            raise ConfigurationError(
-                "lakefs-url",
-                f"{self._site.url!r} is not the address of a server",
-                subject=self._site.url,
-                unchanged="nothing was read or written",
-                hint="set it as https://lakefs.example.org: ops config show says where it is set",
-            ) from error
+        _check_url(self._site.url)
+        return urllib3.connection_from_url(
+            self._site.url,
+            maxsize=self._options.connections,
+            block=True,
+            timeout=self._timeout(1),
+            retries=False,
+        )
 
     def _timeout(self, factor: int) -> "Timeout":
         import urllib3  # noqa: TID251 - this is the file that may
@@ -174,6 +174,26 @@ class Transport:
         ) from outcome.error
 
 
+def _check_url(url: str) -> None:
+    from urllib3.exceptions import LocationValueError  # noqa: TID251 - this is the file that may
+    from urllib3.util import parse_url  # noqa: TID251 - this is the file that may
+
+    cause: Exception | None = None
+    try:
+        parts = parse_url(url)
+        if parts.scheme in {"http", "https"} and parts.host:
+            return
+    except LocationValueError as error:
+        cause = error
+    raise ConfigurationError(
+        "lakefs-url",
+        f"{url!r} is not the address of a server",
+        subject=url,
+        unchanged="nothing was read or written",
+        hint="write it as https://lakefs.example.org; ops config show says where it is set",
+    ) from cause
+
+
 def _is_welcome(reply: Reply, accept: tuple[int, ...]) -> bool:
     if reply.status in accept:
         return reply.said is not None
@@ -183,7 +203,7 @@ def _is_welcome(reply: Reply, accept: tuple[int, ...]) -> bool:
 def _may_pass(outcome: Reply | _Silence, request: Request) -> bool:
     if isinstance(outcome, Reply):
         return failures.may_pass(outcome, request)
-    return request.is_repeatable or outcome.was_not_sent
+    return not outcome.is_lasting and (request.is_repeatable or outcome.was_not_sent)
 
 
 def _silence(error: "HTTPError", timeout_s: float) -> _Silence:
@@ -195,8 +215,12 @@ def _silence(error: "HTTPError", timeout_s: float) -> _Silence:
         (exceptions.NewConnectionError, "nothing listens at its address"),
         (exceptions.ConnectTimeoutError, f"no connection within {_CONNECT_S:.0f} s"),
         (exceptions.ReadTimeoutError, f"no answer within {timeout_s:.0f} s"),
-        (exceptions.SSLError, "its certificate cannot be verified"),
+        (exceptions.SSLError, "no secure connection could be made"),
     )
     cause = next((text for kind, text in causes if isinstance(error, kind)), "the connection broke")
-    never = (exceptions.ConnectTimeoutError, exceptions.SSLError)
-    return _Silence(cause=cause, error=error, was_not_sent=isinstance(error, never))
+    return _Silence(
+        cause=cause,
+        error=error,
+        was_not_sent=isinstance(error, (exceptions.ConnectTimeoutError, exceptions.SSLError)),
+        is_lasting=isinstance(error, exceptions.SSLError),
+    )
