@@ -47,6 +47,11 @@ class Desk:
         self.people.annotate(task, [], annotator=self.first)
         return project, tasks
 
+    def label_config(self, project: int) -> str:
+        """The label config as the server keeps it."""
+        reply = self.studio.http.get(f"/api/projects/{project}/").expect("project", project)
+        return str(reply.body["label_config"])
+
     def draft(self, case: Case, project: int, task: int) -> None:
         """Leave an answer unsubmitted."""
         draft = {"result": case.second, "lead_time": 1, "project": project}

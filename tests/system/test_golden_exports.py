@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ops.core.documents import kind
+from ops.core.ontology import parse_ontology
 from ops.core.records import Json
 from ops.local.state import Connection
 from tests.controls import CASES, Case
@@ -41,6 +42,9 @@ def test_the_server_exports_what_the_golden_file_says(desk: Desk, case: Case) ->
     if os.environ.get("OPS_WRITE_GOLDEN"):
         golden.write_text(json.dumps(documents, ensure_ascii=False) + "\n", encoding="utf-8")
     assert _outline(documents) == _outline(json.loads(golden.read_text(encoding="utf-8")))
+    # Whatever the server does to the text of a label config, it means the same.
+    stored = parse_ontology(desk.label_config(project))
+    assert stored.digest == parse_ontology(case.label_config).digest
 
 
 def test_the_server_is_of_that_version(desk: Desk) -> None:
