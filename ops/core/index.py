@@ -9,7 +9,7 @@ and nothing else.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ops.core.documents import Fields, Source
@@ -87,10 +87,6 @@ class SyncIndex:
         """The round's tasks by state; a task nobody has seen is unfinished."""
         unseen = Standing()
         return Counts.of(self.standings.get(key, unseen).state for key in tasks)
-
-    def with_time(self, synced_at: str) -> "SyncIndex":
-        """The same index, made at another time."""
-        return replace(self, synced_at=synced_at)
 
 
 def encode_index(index: SyncIndex) -> bytes:

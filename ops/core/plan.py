@@ -87,6 +87,7 @@ def plan_start(seen: StartObservation) -> tuple[Step, ...]:
         add(StartStep.DEDUPLICATE, f"remove {seen.duplicate_count} tasks imported twice")
     if not seen.picture_shown:
         add(StartStep.CHECK, "check that a picture loads in Label Studio")
-    if starting or (seen.manifest and seen.manifest.project != seen.project):
+    named = seen.manifest.project if seen.manifest else None
+    if starting or seen.project is None or named != seen.project:
         add(StartStep.OPEN, "commit the manifest: the round is open")
     return tuple(steps)
