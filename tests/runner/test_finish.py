@@ -1,0 +1,172 @@
+"""What a finish merges, and what it refuses to."""
+
+from dataclasses import replace
+
+import pytest
+
+from ops.core.canonical import decode_record, encode_record
+from ops.core.names import record_path
+from ops.core.records import TaskKey
+from ops.core.rounds import Selection
+from ops.errors import ConflictError, RefusedError
+from ops.ports import Upload
+from ops.runner.dataset import list_versions, revert_to
+from ops.runner.finish import finish_round
+from ops.runner.start import start_round
+from ops.runner.sync import sync_round
+from tests.runner.world import World, region
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    start_round(world.context, "cheese", Selection(limit=3))
+    for number in range(3):
+        world.label(f"p00{number}.png", "brie")
+    return world
+
+
+def test_dry_run_is_the_run(world: World) -> None:
+    planned = finish_round(world.context, "cheese", dry_run=True)
+    assert world.records() == {}
+    done = finish_round(world.context, "cheese")
+    assert planned.packed is not None
+    assert done.packed is not None
+    assert planned.packed.card == done.packed.card
+    assert planned.packed.uploads == done.packed.uploads
+    assert planned.packed.checksums == done.packed.checksums
+    assert (planned.changed, planned.counts) == (done.changed, done.counts)
+
+
+def test_unfinished_tasks_are_listed(world: World) -> None:
+    start_round(world.context, "more", Selection())
+    with pytest.raises(RefusedError) as caught:
+        finish_round(world.context, "more")
+    assert caught.value.code == "unlabeled-tasks"
+    assert "p003.png" in dict(caught.value.where)["tasks"]
+    assert world.records() == {}
+
+
+def test_task_changed_on_both_sides_is_refused(world: World) -> None:
+    """Both rounds answered the same tasks: that is for people to decide."""
+    start_round(world.context, "second", Selection(limit=3))
+    for number in range(3):
+        world.label(f"p00{number}.png", "gouda", by=world.ben)
+    finish_round(world.context, "cheese")
+    before = world.records()
+    with pytest.raises(ConflictError) as caught:
+        finish_round(world.context, "second")
+    assert caught.value.code == "tasks-changed-on-both-sides"
+    assert dict(caught.value.where)["tasks"].split() == ["p000.png", "p001.png", "p002.png"]
+    assert world.records() == before
+
+
+def test_rounds_on_their_own_tasks_add_up() -> None:
+    world = World()
+    start_round(world.context, "one", Selection(limit=2))
+    world.label("p000.png", "brie")
+    world.label("p001.png", "brie")
+    other = Selection(keys=tuple(TaskKey(key) for key in ("p004.png", "p005.png")))
+    start_round(world.context, "two", other)
+    world.label("p004.png", "gouda")
+    world.label("p005.png", "gouda")
+    finish_round(world.context, "one")
+    done = finish_round(world.context, "two")
+    assert done.version == 2
+    assert len(world.records()) == 4
+    assert done.packed is not None
+    assert done.packed.card.counts.labeled == 4
+    assert [version.number for version in list_versions(world.context)] == [2, 1]
+
+
+def test_two_finishes_at_once_make_two_whole_versions() -> None:
+    """The other finish comes in just before our merge: ours starts over from the new main."""
+    world = World()
+    start_round(world.context, "one", Selection(limit=2))
+    world.label("p000.png", "brie")
+    world.label("p001.png", "brie")
+    other = Selection(keys=tuple(TaskKey(key) for key in ("p004.png", "p005.png")))
+    start_round(world.context, "two", other)
+    world.label("p004.png", "gouda")
+    world.label("p005.png", "gouda")
+    rival = world.another("rita@example.org")
+    armed = True
+
+    def overtake(name: str) -> None:
+        nonlocal armed
+        if name == "merge" and armed:
+            armed = False
+            finish_round(rival, "two")
+
+    world.lake.before = overtake
+    done = finish_round(world.context, "one")
+    assert not armed
+    assert done.version == 2
+    assert len(world.records()) == 4
+    assert dict(world.lake.tags()).keys() == {"v1", "v2"}
+    assert done.packed is not None
+    assert done.packed.card.counts.labeled == 4
+
+
+def test_changes_that_are_no_rounds_are_refused(world: World) -> None:
+    sync_round(world.context, "cheese")
+    path = record_path(TaskKey("p005.png"))
+    world.lake.write_many("round-cheese", [Upload(path=path, data=b"{}")])
+    world.lake.delete_many("round-cheese", ["_gates/README.md"])
+    world.lake.commit("round-cheese", "by hand", {})
+    with pytest.raises(RefusedError) as caught:
+        finish_round(world.context, "cheese")
+    assert caught.value.code == "foreign-changes"
+    assert dict(caught.value.where)["paths"].splitlines() == ["_gates/README.md", path]
+    assert world.records() == {}
+
+
+def test_label_the_ontology_lacks_is_refused(world: World) -> None:
+    world.studio.annotate(world.task("p000.png"), [region("amanita")], annotator=world.ben)
+    with pytest.raises(RefusedError) as caught:
+        finish_round(world.context, "cheese")
+    assert caught.value.code == "unknown-labels"
+    assert "amanita" in dict(caught.value.where)["tasks"]
+
+
+def test_change_during_the_finish_is_not_merged_unseen(world: World) -> None:
+    """Somebody commits to the branch between the packing and the finish commit."""
+    sync_round(world.context, "cheese")
+    path = record_path(TaskKey("p000.png"))
+    data = world.lake.read("round-cheese", path)
+    assert data is not None
+    skewed = replace(decode_record(data), annotations=())
+    rival = world.another("rita@example.org").lake
+
+    def meddle(name: str) -> None:
+        if name == "delete_many":
+            rival.write_many("round-cheese", [Upload(path=path, data=encode_record(skewed))])
+            rival.commit("round-cheese", "meddle", {})
+
+    world.lake.before = meddle
+    with pytest.raises(ConflictError) as caught:
+        finish_round(world.context, "cheese")
+    assert caught.value.code == "branch-moved"
+    assert world.records() == {}
+    world.lake.before = lambda _: None
+    assert finish_round(world.context, "cheese").version == 1
+    assert len(world.records()) == 3
+
+
+def test_revert_is_a_new_version_with_the_old_records(world: World) -> None:
+    finish_round(world.context, "cheese")
+    first = world.records()
+    start_round(world.context, "again", Selection(labeled_too=True, edit=True))
+    for annotation in list(world.studio.annotations.values()):
+        if annotation.task in {row.id for row in world.studio.task_rows(2)}:
+            world.studio.update_annotation(annotation.id, [region("gouda")])
+    finish_round(world.context, "again")
+    assert world.records() != first
+    planned = revert_to(world.context, "v1", dry_run=True)
+    done = revert_to(world.context, "v1")
+    assert (planned.version, planned.changed_count) == (done.version, done.changed_count) == (3, 3)
+    assert world.records() == first
+    assert revert_to(world.context, "v1").changed_count == 0
+    start_round(world.context, "open", Selection(labeled_too=True))
+    with pytest.raises(RefusedError, match="not in main's history"):
+        revert_to(world.context, "round-open")
