@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ from ops.cli.output import Result, Table, Warn
 from ops.cli.session import Session
 from ops.cli.verb import verb
 from ops.core.records import Json
+from ops.errors import UnavailableError
 from ops.local.home import Home, Service
 from ops.settings import HOME_NAME
 
@@ -70,6 +72,39 @@ def status(
     secrets = _credentials(found) if credentials else {}
     lines = [f"{name.replace('_', ' ')}: {value}" for name, value in secrets.items()]
     return _status_result(found, after=lines, extra={"credentials": secrets} if credentials else {})
+
+
+@verb(app, "local", "env")
+def env(session: Session) -> Result:
+    """Print the servers' addresses and credentials as variables: eval "$(ops local env)".
+
+    They are the variables that lakectl, Label Studio's tools and the snippets of
+    `ops dataset uri` read. Secrets are among them: meant for a shell, not for a screen.
+
+    Raises:
+        UnavailableError: the servers do not run.
+    """
+    from ops.local import connection
+
+    found = connection(_root(session))
+    if found is None:
+        raise UnavailableError(
+            "servers-down",
+            "the local servers do not run",
+            unchanged="nothing was changed",
+            hint="ops local up",
+        )
+    variables: dict[str, Json] = {
+        "LAKECTL_SERVER_ENDPOINT_URL": found.lakefs_url,
+        "LAKECTL_CREDENTIALS_ACCESS_KEY_ID": found.lakefs_access_key_id,
+        "LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY": found.lakefs_secret_access_key,
+        "LABEL_STUDIO_URL": found.label_studio_url,
+        "LABEL_STUDIO_API_KEY": found.label_studio_token,
+    }
+    return Result(
+        data=variables,
+        body=[f"export {name}={quote(str(value))}" for name, value in variables.items()],
+    )
 
 
 @verb(app, "local", "logs")
