@@ -56,8 +56,9 @@ lake = pyarrow.fs.S3FileSystem(
     scheme="{scheme}",
     region="us-east-1",
 )
-table = pyarrow.parquet.read_table("{repository}/{ref}/snapshot/annotations.parquet",
-filesystem=lake)
+table = pyarrow.parquet.read_table(
+    "{repository}/{ref}/snapshot/annotations.parquet", filesystem=lake
+)
 """,
     "pandas": """
 import os
@@ -94,8 +95,9 @@ lake = pyarrow.fs.S3FileSystem(
     scheme="{scheme}",
     region="us-east-1",
 )
-annotations = pyarrow.dataset.dataset("{repository}/{ref}/snapshot/annotations.parquet",
-filesystem=lake)
+annotations = pyarrow.dataset.dataset(
+    "{repository}/{ref}/snapshot/annotations.parquet", filesystem=lake
+)
 print(duckdb.sql("select label, count(*) from annotations group by label"))
 """,
     "pytorch": """
@@ -112,8 +114,9 @@ class Labeled(torch.utils.data.Dataset):
             scheme="{scheme}",
             region="us-east-1",
         )
-        tasks = pyarrow.parquet.read_table("{repository}/{ref}/snapshot/tasks.parquet",
-        filesystem=self.lake)
+        tasks = pyarrow.parquet.read_table(
+            "{repository}/{ref}/snapshot/tasks.parquet", filesystem=self.lake
+        )
         self.tasks = [task for task in tasks.to_pylist() if task["state"] == "labeled"]
 
     def __len__(self):
