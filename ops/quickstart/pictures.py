@@ -77,6 +77,15 @@ def is_ours(key: TaskKey) -> bool:
     return key in PHOTOGRAPHS or _DIGIT_KEY.fullmatch(key) is not None
 
 
+def picture_keys(count: int) -> tuple[TaskKey, ...]:
+    """The task keys of the first `count` digits and all photographs."""
+    return (*_digit_keys(count), *PHOTOGRAPHS)
+
+
+def _digit_keys(count: int) -> Sequence[TaskKey]:
+    return [TaskKey(f"digits/{number:04}.png") for number in range(1, count + 1)]
+
+
 def load_sample() -> Sample:
     """The digits, in an order that is the same everywhere. About two seconds, for scikit-learn."""
     from sklearn.datasets import load_digits  # pyright: ignore[reportUnknownVariableType]
@@ -89,15 +98,15 @@ def load_sample() -> Sample:
     ]
     # The set comes in runs of 0 1 2 … 9 by the same hand.
     random.Random(_SEED).shuffle(digits)  # noqa: S311 - a shuffle to be repeated, not a secret
-    shown = {TaskKey(f"digits/{n:04}.png"): d for n, d in enumerate(digits[:MOST_DIGITS], start=1)}
+    shown = dict(zip(_digit_keys(MOST_DIGITS), digits, strict=False))
     return Sample(shown=shown, hidden=digits[MOST_DIGITS:])
 
 
 def write_pictures(sample: Sample, count: int, folder: Path) -> Iterator[TaskKey]:
-    """Write the first `count` digits and all photographs below a folder, one at each step."""
+    """Write the pictures of `picture_keys` below a folder, one at each step."""
     for name in ("digits", "photos"):
         (folder / name).mkdir()
-    for key in list(sample.shown)[:count]:
+    for key in _digit_keys(count):
         (folder / key).write_bytes(draw(sample.shown[key]))
         yield key
     for key in PHOTOGRAPHS:
@@ -116,5 +125,5 @@ def draw(digit: Digit) -> bytes:
     small.paste(Image.frombytes("L", (_SIDE, _SIDE), grey), (_MARGIN, _MARGIN))
     large = small.resize((side * _ENLARGEMENT, side * _ENLARGEMENT), Image.Resampling.BICUBIC)
     buffer = BytesIO()
-    large.save(buffer, format="PNG", optimize=True)
+    large.save(buffer, format="PNG")
     return buffer.getvalue()

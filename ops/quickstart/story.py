@@ -15,10 +15,10 @@ from typing import assert_never
 
 from ops.core.diff import LabelDiff
 from ops.core.label_config import LabelKind, write_label_config
-from ops.core.names import MAIN, round_branch, version_tag
+from ops.core.names import MAIN, MEDIA_PREFIX, media_path, round_branch, version_tag
 from ops.core.records import Json, TaskKey
 from ops.core.rounds import Manifest, RoundState, Selection
-from ops.errors import ConfigurationError, RefusedError
+from ops.errors import ConfigurationError, InternalError, RefusedError
 from ops.ports import Annotators
 from ops.quickstart.answers import NearestMean, make_answers
 from ops.quickstart.labeling import correct, submit
@@ -28,6 +28,7 @@ from ops.quickstart.pictures import (
     Sample,
     is_ours,
     load_sample,
+    picture_keys,
     write_pictures,
 )
 from ops.quickstart.reading import VersionRead, read_version
@@ -59,12 +60,14 @@ class Seen:
 
     Attributes:
         is_set_up: repository, ontology and protection are there.
+        has_pictures: so are all pictures; no matter once there is a round.
         first, second: the rounds' manifests, or None.
         disputed: the tasks with two answers in the first round's version; None before there is one,
             and where the second round is there already.
     """
 
     is_set_up: bool = False
+    has_pictures: bool = False
     first: Manifest | None = None
     second: Manifest | None = None
     disputed: tuple[TaskKey, ...] | None = None
@@ -94,7 +97,7 @@ def plan_story(seen: Seen, *, repository: str, count: int) -> tuple[Step, ...]:
 
     if not seen.is_set_up:
         add(Chapter.SET_UP, f"set up repository {repository} for the labels 0 to 9")
-    if seen.first is None:
+    if seen.first is None and not seen.has_pictures:
         photographs = len(PHOTOGRAPHS)
         add(Chapter.PICTURES, f"add {count} hand-written digits and {photographs} photographs")
     if seen.first is None or seen.first.state is RoundState.STARTING:
@@ -163,8 +166,24 @@ def tell_story(
         done.append(steps[0])
         seen = story.observe()
         steps = story.plan(seen)
+        _refuse_standstill(done[-1], steps)
     told = Told(steps=tuple(done) or steps, first=seen.first, second=seen.second)
-    return told if steps else story.close(told)
+    return told if steps or dry_run else story.close(told)
+
+
+def _refuse_standstill(done: Step, left: Sequence[Step]) -> None:
+    """A chapter that has been told and is still to come would be told for ever.
+
+    Raises:
+        InternalError: that is so.
+    """
+    if left and left[0].chapter is done.chapter:
+        raise InternalError(
+            "quickstart-standstill",
+            f"the quickstart did this and does not see it: {done.text}",
+            unchanged="what was done before is there",
+            hint="report it, with what ops round list and ops dataset log say",
+        )
 
 
 class _Story:
@@ -196,11 +215,19 @@ class _Story:
         if not self._context.lake.repository_exists():
             return Seen()
         is_set_up = not self._init(dry_run=True)
+        there = {found.path for found in self._context.lake.list_objects(MAIN, MEDIA_PREFIX)}
         first, second = self._manifest(FIRST), self._manifest(SECOND)
         disputed = None
         if second is None and first is not None and first.state is RoundState.FINISHED:
             disputed = self._read(first).disputed()
-        return Seen(is_set_up=is_set_up, first=first, second=second, disputed=disputed)
+        has_pictures = there.issuperset(media_path(key) for key in picture_keys(self._count))
+        return Seen(
+            is_set_up=is_set_up,
+            has_pictures=has_pictures,
+            first=first,
+            second=second,
+            disputed=disputed,
+        )
 
     def plan(self, seen: Seen) -> tuple[Step, ...]:
         """What is left."""
@@ -324,8 +351,11 @@ class _Story:
     def _finish(self, name: str) -> Finished:
         context = self._context
         sync_round(context, name)
-        for line in round_diff(context, name).lines():
-            context.reporter.note(f"  {line}")
+        changed = round_diff(context, name).labels
+        context.reporter.note(
+            f"compared with main: {len(changed.added)} tasks new, {len(changed.changed)} changed; "
+            f"{changed.annotations_added} annotations new, {changed.annotations_changed} changed"
+        )
         finished = finish_round(context, name, allow_unlabeled=True)
         tag = version_tag(finished.version)
         context.reporter.note(f"round {name} is finished: {tag}, {_counts(finished)}")
