@@ -22,7 +22,14 @@ HOME_NAME = ".ops"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """One setting: its name, its environment variables in order of precedence, and its check."""
+    """One setting.
+
+    Attributes:
+        variables: its environment variables, in order of precedence.
+        default: what it is where nothing gives it.
+        problem: what is wrong with a value, or None.
+        normal: the form in which a value without a problem is used.
+    """
 
     name: str
     variables: tuple[str, ...]
@@ -30,6 +37,7 @@ class Spec:
     default: str | None = None
     is_secret: bool = False
     problem: Callable[[str], str | None] = lambda _: None
+    normal: Callable[[str], str] = str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +66,11 @@ def _url_problem(value: str) -> str | None:
     if parts.query or parts.fragment or any(c.isspace() for c in value):
         return "must be an address without spaces, ? and #"
     return None
+
+
+def _normal_url(value: str) -> str:
+    """Without a slash at the end; lakectl's own variable may carry `/api/v1`, too."""
+    return value.rstrip("/").removesuffix("/api/v1").rstrip("/")
 
 
 def _split(url: str) -> SplitResult | None:
@@ -116,6 +129,7 @@ SPECS: tuple[Spec, ...] = (
         variables=("OPS_LAKEFS_URL", "LAKECTL_SERVER_ENDPOINT_URL"),
         help="lakeFS's address",
         problem=_url_problem,
+        normal=_normal_url,
     ),
     Spec(
         name="lakefs.access_key_id",
@@ -138,6 +152,7 @@ SPECS: tuple[Spec, ...] = (
         variables=("OPS_LABEL_STUDIO_URL", "LABEL_STUDIO_URL"),
         help="Label Studio's address",
         problem=_url_problem,
+        normal=_normal_url,
     ),
     Spec(
         name="label_studio.token",
@@ -236,7 +251,10 @@ def load(
         if value is not None and (problem := _problem(spec, value)):
             _refuse_value(spec, value, source, problem)
         found[spec.name] = Setting(
-            name=spec.name, value=value, source=source, is_secret=spec.is_secret
+            name=spec.name,
+            value=None if value is None else spec.normal(value),
+            source=source,
+            is_secret=spec.is_secret,
         )
     return Settings(found, home)
 
@@ -250,7 +268,8 @@ def _of_own_servers(local: Mapping[str, str], stated: Mapping[str, str]) -> Mapp
 
     def is_own(name: str) -> bool:
         address = name.partition(".")[0] + ".url"
-        return address not in stated or stated[address] == local.get(address)
+        said = stated.get(address, local.get(address, ""))
+        return _normal_url(said) == _normal_url(local.get(address, ""))
 
     return {name: value for name, value in local.items() if is_own(name)}
 

@@ -282,9 +282,17 @@ def test_the_local_stacks_credentials_go_to_no_other_server(tmp_path: Path) -> N
     assert found.find("label_studio.token") == "local-token"
 
 
+@pytest.mark.parametrize("end", ["", "/", "/api/v1", "/api/v1/"])
+def test_an_address_is_used_in_one_form(end: str, tmp_path: Path) -> None:
+    """Lakectl's variable may name the API's root; pages of the UI are below the server's."""
+    environment = {"LAKECTL_SERVER_ENDPOINT_URL": f"https://example.org/lake{end}"}
+    found = _load(tmp_path, environment=environment)
+    assert found.need("lakefs.url") == "https://example.org/lake"
+
+
 def test_the_local_stacks_own_address_from_elsewhere_keeps_its_credentials(tmp_path: Path) -> None:
     """The same server, named twice."""
-    found = _load(tmp_path, local=STACK, environment={"OPS_LAKEFS_URL": STACK["lakefs.url"]})
+    found = _load(tmp_path, local=STACK, environment={"OPS_LAKEFS_URL": STACK["lakefs.url"] + "/"})
     assert found.find("lakefs.secret_access_key") == "local-hush"
 
 
