@@ -1,8 +1,7 @@
 """The error tree: what went wrong, what stayed unchanged and what to type next.
 
 Owns the exit codes. Does not own rendering (ops/cli/output.py) and never carries the text of an
-SDK:
-adapters translate, and keep the original as `__cause__`.
+SDK: adapters translate, and keep the original as `__cause__`.
 
     OpsError                    exit code
     ├── InternalError           1    a bug in ops

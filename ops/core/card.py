@@ -1,8 +1,7 @@
 """The dataset card of a version: `README.md` for people, `card.json` for programs.
 
 Owns which figures a version states of itself; each is a count over the records of that version.
-Does not count them: it
-is given the counts.
+Does not count them: it is given the counts.
 """
 
 import re

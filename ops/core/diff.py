@@ -1,8 +1,7 @@
 """The label diff: what people say differently in two sets of records.
 
 Owns the matching: annotations by `unique_id`, regions by `id`, both sides' regions of one id
-    compared as what they say.
-Does not read records, and does not merge them.
+compared as what they say. Does not read records, and does not merge them.
 """
 
 from collections import Counter

@@ -1,8 +1,7 @@
 """Strict reading of JSON documents: each failure names the place in the document.
 
 Owns: parsing bytes into JSON without losing anything (no duplicate field, no NaN), and typed access
-to
-fields. Does not know what the documents mean: that is canonical.py, exports.py and their like.
+to fields. Does not know what the documents mean: that is canonical.py, exports.py and their like.
 """
 
 import json

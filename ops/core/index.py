@@ -1,11 +1,9 @@
 """The sync index: which state of which Label Studio task the round's branch reflects.
 
 Owns `rounds/<round>.index.jsonl`, which lives on the round's branch only, in the same commit as the
-records it
-describes, so the two can never disagree; a finish removes it. It makes a delta exact: a task is
-fetched again exactly
-when its line differs from Label Studio's. Does not hold labels: a lost index costs one full read
-and nothing else.
+records it describes, so the two can never disagree; a finish removes it. It makes a delta exact: a
+task is fetched again exactly when its line differs from Label Studio's. Does not hold labels: a
+lost index costs one full read and nothing else.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,8 +1,7 @@
 """What a label config means: which controls there are, what each may say, of which objects.
 
 Owns parsing Label Studio's XML into an Ontology with a digest, and telling what of a record it
-lacks.
-Does not write label configs (label_config.py), and does not judge annotations otherwise.
+lacks. Does not write label configs (label_config.py), and does not judge annotations otherwise.
 """
 
 import hashlib

@@ -1,9 +1,8 @@
 """What is still to be done: pure functions from an observation to steps.
 
 A verb observes the servers, plans, applies the first step and observes again; so `--dry-run`, going
-on after a crash
-and "already done" are one mechanism. Owns which steps there are and in which order. Does not apply
-them (ops/runner).
+on after a crash and "already done" are one mechanism. Owns which steps there are and in which
+order. Does not apply them (ops/runner).
 """
 
 from dataclasses import dataclass
@@ -84,7 +83,7 @@ def plan_start(seen: StartObservation) -> tuple[Step, ...]:
     if seen.missing_count:
         add(StartStep.IMPORT, f"import {seen.missing_count} tasks")
     if seen.duplicate_count:
-        add(StartStep.DEDUPLICATE, f"remove {seen.duplicate_count} tasks imported twice")
+        add(StartStep.DEDUPLICATE, f"remove {seen.duplicate_count} tasks imported wrongly")
     if not seen.picture_shown:
         add(StartStep.CHECK, "check that a picture loads in Label Studio")
     named = seen.manifest.project if seen.manifest else None

@@ -1,8 +1,7 @@
 """What a record holds: a task, and every annotation people have submitted for it.
 
 Owns the domain's types and the rule that says which state a task is in. Does not own their bytes
-(canonical.py), nor
-how Label Studio words them (exports.py).
+(canonical.py), nor how Label Studio words them (exports.py).
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,8 +1,7 @@
 """`round abort`: nothing of the round reaches main.
 
 Owns what is kept: by default branch and project stay as they are, and the branch says the round is
-    over. What had been
-labeled is named before anything is removed.
+over. What had been labeled is named before anything is removed.
 """
 
 from dataclasses import dataclass, replace

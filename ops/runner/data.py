@@ -1,9 +1,8 @@
 """`data add` and `data list`: media into main, through a branch and a merge.
 
 Owns the order: upload to a branch named by what is added, commit, merge, remove the branch; so main
-    is never written to
-directly and an interrupted upload goes on. Never replaces a picture unless asked: labels belong to
-its bytes.
+is never written to directly and an interrupted upload goes on. Never replaces a picture unless
+asked: labels belong to its bytes.
 """
 
 import hashlib
@@ -17,7 +16,7 @@ from ops.errors import ConflictError, InvalidDataError
 from ops.media import Ignored, Image, MediaFile, find_files, read_image
 from ops.ports import StoredObject, Upload
 from ops.runner.context import Context, main_head, sample_of
-from ops.runner.start import task_states
+from ops.runner.selection import task_states
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,7 @@
 """`dataset log`, `show`, `uri` and `revert`: versions of the dataset.
 
 A version is a commit on main; its tag is a name for it. Owns how versions are found and how an
-older one comes back, as
-a new one. Reads no labels beyond the card.
+older one comes back, as a new one. Reads no labels beyond the card.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,12 +1,10 @@
 """`round finish`: from an open round to one tagged version on main.
 
 Owns the order: everything is read from Label Studio once more, the count law and the gates are
-    checked, main's own
-changes are taken in, records, snapshot, card and manifest go into one commit, that commit is merged
-and tagged. lakeFS
-has no compare-and-swap; but every finish rewrites snapshot and card, so of two finishes at once the
-second merge is
-refused, and that finish starts over from the new main. Killed anywhere, it goes on when run again.
+checked, main's own changes are taken in, records, snapshot, card and manifest go into one commit,
+that commit is merged and tagged. lakeFS has no compare-and-swap; but every finish rewrites snapshot
+and card, so of two finishes at once the second merge is refused, and that finish starts over from
+the new main. Killed anywhere, it goes on when run again.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,10 +1,9 @@
 """`init`: a repository that is ready for its first round, in the order that leaves no trap.
 
 The order matters (lakeFS 1.84): the ontology is written through a branch and a merge and main is
-protected last; a
-protection rule takes seconds to bite, and a stray write in that time would leave main dirty, which
-no merge accepts and
-no reset may mend. Owns that order. Changes nothing that is there already.
+protected last; a protection rule takes seconds to bite, and a stray write in that time would leave
+main dirty, which no merge accepts and no reset may mend. Owns that order. Changes nothing that is
+there already.
 """
 
 from dataclasses import dataclass

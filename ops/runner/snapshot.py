@@ -1,8 +1,8 @@
 """Packs a version: every record that main will hold, as snapshot and card.
 
 Owns where each record's bytes come from: the packed snapshot of main where main's listing still
-shows that checksum,
-else the object itself. So a version costs reads for what changed, not for everything.
+shows that checksum, else the object itself. So a version costs reads for what changed, not for
+everything.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

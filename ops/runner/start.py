@@ -1,29 +1,24 @@
 """`round start`: from main's head to an open round with its tasks before annotators.
 
 Owns the order that makes a start repeatable: the branch pins the base, the manifest reserves the
-    round, the marker in
-the manifest finds the project, the task keys find the tasks. A start killed anywhere goes on where
-it stopped.
+round, the marker in the manifest finds the project, the task keys find the tasks. A start killed
+anywhere goes on where it stopped.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ops.core.canonical import decode_record
 from ops.core.exports import to_import
 from ops.core.names import (
-    MEDIA_PREFIX,
-    TASKS_PARQUET,
     check_round_name,
     manifest_path,
-    media_key,
-    media_path,
     record_path,
     round_branch,
     tasks_path,
 )
 from ops.core.plan import StartObservation, StartStep, Step, plan_start
-from ops.core.records import CommitId, Json, Media, Task, TaskKey, TaskState
+from ops.core.records import CommitId, Json, TaskKey
 from ops.core.rounds import (
     Manifest,
     RoundState,
@@ -31,11 +26,10 @@ from ops.core.rounds import (
     Selection,
     encode_manifest,
     encode_tasks,
-    select,
     tasks_digest,
 )
-from ops.errors import ConfigurationError, NotFoundError, RefusedError
-from ops.ports import StoredObject, TaskRow, Upload
+from ops.errors import ConfigurationError, RefusedError
+from ops.ports import TaskRow, Upload
 from ops.runner.context import (
     Context,
     branch_manifest,
@@ -44,8 +38,8 @@ from ops.runner.context import (
     read_ontology,
     read_tasks,
     refuse_state,
-    sample_of,
 )
+from ops.runner.selection import select_tasks
 
 BATCH = 1000
 """Tasks an import request: 1 000 to 2 500 is fastest on Label Studio 1.23."""
@@ -157,7 +151,7 @@ class _Start:
             task_count=len(seen.tasks),
             project=seen.project,
             missing_count=len(_missing(seen)),
-            duplicate_count=len(_duplicates(seen.rows or ())),
+            duplicate_count=len(_spoilt(seen)),
             media_connected=seen.media_connected,
             picture_shown=seen.picture_shown,
         )
@@ -178,8 +172,7 @@ class _Start:
             case StartStep.IMPORT:
                 self._import(seen)
             case StartStep.DEDUPLICATE:
-                duplicates = _duplicates(seen.rows or ())
-                self._context.studio.delete_tasks(_project(seen), duplicates)
+                self._context.studio.delete_tasks(_project(seen), _spoilt(seen))
                 seen.rows = None
             case StartStep.CHECK:
                 self._check_picture(seen)
@@ -353,60 +346,6 @@ class _Start:
         seen.manifest = manifest
 
 
-def select_tasks(context: Context, base: CommitId, selection: Selection) -> Sequence[RoundTask]:
-    """The tasks a selection takes at a commit.
-
-    One request a 1 000 images, and one for their states.
-
-    Raises:
-        NotFoundError: the selection names a task there is no image of.
-    """
-    lake = context.lake
-    with context.reporter.phase("listing pictures") as phase:
-        media: dict[TaskKey, StoredObject] = {}
-        for found in lake.list_objects(base, MEDIA_PREFIX, metadata=True):
-            media[media_key(found.path)] = found
-            phase.advance()
-    _refuse_unknown(selection.keys or (), media)
-    states = task_states(context, base)
-    keys = select(media, states, selection)
-    return [_round_task(key, media[key], has_record=key in states) for key in keys]
-
-
-def _refuse_unknown(named: Sequence[TaskKey], media: Container[TaskKey]) -> None:
-    unknown = [key for key in named if key not in media]
-    if unknown:
-        raise NotFoundError(
-            "no-such-task",
-            f"{len(unknown)} of the {len(named)} tasks named have no image",
-            subject=unknown[0],
-            where=(("tasks", sample_of(unknown)),),
-            unchanged="nothing was written",
-            hint="a task is named by its image's path below images/; list them with: ops data list",
-        )
-
-
-def task_states(context: Context, ref: str) -> Mapping[TaskKey, TaskState]:
-    """The state of every task that has a record, from the snapshot. Up to two requests."""
-    from ops.parquet import read_states
-
-    data = context.lake.read(ref, TASKS_PARQUET)
-    return read_states(data) if data is not None else {}
-
-
-def _round_task(key: TaskKey, found: StoredObject, *, has_record: bool) -> RoundTask:
-    facts = found.metadata
-    media = Media(
-        path=media_path(key),
-        checksum=found.checksum,
-        size_bytes=found.size_bytes,
-        sha256=facts.get("sha256"),
-        width=int(facts["width"]) if "width" in facts else None,
-        height=int(facts["height"]) if "height" in facts else None,
-    )
-    return RoundTask(task=Task(key=key, media=media), has_record=has_record)
-
-
 def _missing(seen: _Seen) -> Sequence[TaskKey]:
     there = {row.key for row in seen.rows or ()}
     return [key for key in seen.tasks if key not in there]
@@ -426,6 +365,20 @@ def _duplicates(rows: Iterable[TaskRow]) -> Sequence[int]:
             extra.append(row.id)
         first.add(row.key)
     return extra
+
+
+def _spoilt(seen: _Seen) -> Sequence[int]:
+    """Tasks an interrupted import left wrong: there twice, or in an edit round without a label.
+
+    An edit round takes tasks that have an answer; one without any came in by an import whose
+    answer was lost and whose annotations were too. Once the round is open, people may delete them.
+    """
+    rows = seen.rows or ()
+    manifest = seen.manifest
+    hollow: list[int] = []
+    if manifest and manifest.selection.edit and manifest.state is RoundState.STARTING:
+        hollow = [row.id for row in rows if row.key in seen.tasks and not _is_answered(row)]
+    return sorted({*hollow, *_duplicates(rows)})
 
 
 def _is_answered(row: TaskRow) -> bool:

@@ -75,7 +75,6 @@ class _Delta:
 
     seen: dict[int, Seen]
     keys: set[TaskKey] = field(default_factory=set[TaskKey])
-    foreign: dict[int, None] = field(default_factory=dict[int, None])
     scanned: bool = False
 
 
@@ -111,8 +110,12 @@ class _Sync:
             commit=commit,
             counts=index.counts(round_.tasks),
             vanished=tuple(sorted(key for key in round_.tasks if key not in ids)),
-            foreign=tuple(sorted(delta.foreign)),
-            repeated=tuple(sorted(key for key, tasks in ids.items() if len(tasks) > 1)),
+            foreign=tuple(
+                task for key, tasks in ids.items() if key not in round_.tasks for task in tasks
+            ),
+            repeated=tuple(
+                sorted(k for k, tasks in ids.items() if k in round_.tasks and len(tasks) > 1)
+            ),
             scanned=delta.scanned,
             pending=pending,
         )
@@ -142,8 +145,8 @@ class _Sync:
                 self._note(row, delta)
                 there.add(row.id)
                 phase.advance()
-        for task in before.keys() - there:
-            delta.keys.add(delta.seen.pop(task).key)
+        gone = {delta.seen.pop(task).key for task in before.keys() - there}
+        delta.keys.update(gone & self._round.tasks.keys())
         if self._full or not before:
             delta.keys.update(self._round.tasks)
         return delta
@@ -152,24 +155,19 @@ class _Sync:
         """Compare one row with the index.
 
         SQLite gives a deleted task's id to the next one, so a known id may come back under
-        another key: then both keys are read again.
+        another key: then both keys are read again. Foreign tasks are kept in the index too, so
+        that its totals can equal the project's.
         """
-        if row.key is None or row.key not in self._round.tasks:
-            if gone := delta.seen.pop(row.id, None):
-                delta.keys.add(gone.key)
-            delta.foreign[row.id] = None
-            return
         now = Seen(
-            key=row.key,
+            key=row.key or TaskKey(""),
             updated_at=row.updated_at,
             annotation_count=row.annotation_count,
             skipped_count=row.skipped_count,
         )
         before = delta.seen.get(row.id)
         if before != now:
-            delta.keys.add(row.key)
-            if before is not None:
-                delta.keys.add(before.key)
+            keys = {now.key} if before is None else {now.key, before.key}
+            delta.keys.update(keys & self._round.tasks.keys())
         delta.seen[row.id] = now
 
     def _uploads(self, delta: _Delta) -> Iterator[Upload]:
