@@ -1,8 +1,8 @@
 """What the runner needs of the two servers, in the domain's words.
 
-Owns the two Protocols and the plain data that crosses them. `ops/lake.py` and `ops/studio.py`
-implement them on the real
-servers, `tests/fakes.py` in memory; `tests/contract/` holds both to the same suite.
+Owns the two Protocols and the plain data that crosses them. `ops/lake` and `ops/studio.py`
+implement them on the real servers, `tests/fakes/` in memory; `tests/contract/` holds both to the
+same suite.
 
 Every method raises DeniedError, UnavailableError or ConfigurationError where the server cannot be
 used; what else a method raises it says itself.
@@ -120,9 +120,9 @@ class Lake(Protocol):
         ...
 
     def protect(self, branch: str) -> None:
-        """Forbid direct writes to the branch, keeping other rules.
+        """Forbid direct writes to a branch that is there, keeping other rules.
 
-        Repeatable. Two requests, plus a wait until it bites.
+        Repeatable. Two to four requests, plus a wait until it bites.
         """
         ...
 

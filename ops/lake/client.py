@@ -27,7 +27,7 @@ from ops.ports import Change, Commit, StoredObject, Upload
 Answer = TypeVar("Answer")
 
 _PAGE_LENGTH = 1000
-_PROTECTION_WAIT_S = 30.0
+_PROTECTION_WAIT_S = 8.0
 _PROTECTION_POLL_S = 0.25
 _RULE_TRIES = 5
 
@@ -111,24 +111,33 @@ class LakeFS:
         return any(fnmatchcase(branch, pattern) for pattern in patterns)
 
     def protect(self, branch: str) -> None:
-        """Forbid direct writes to the branch, there or to come, keeping other rules.
+        """Forbid direct writes to a branch that is there, keeping other rules.
 
-        Repeatable. Two requests, plus a wait until it bites: a server heeds a new rule after 3 to
-        6 s. Where several servers share the load, only the one that answers is waited for.
+        Repeatable. Two to four requests, plus a wait until it bites: a server heeds a new rule
+        after 3 to 6 s. Where several servers share the load, only the one that answers is waited
+        for.
 
         Raises:
-            UnavailableError: others keep changing the rules, or the rule does not bite.
+            UnavailableError: others keep changing the rules, or the server does not heed them.
         """
         for _ in range(_RULE_TRIES):
             patterns, etag = self._protection_rules()
-            if any(fnmatchcase(branch, pattern) for pattern in patterns):
-                break
             request = self._requests.set_protection_rules([*patterns, branch], etag)
-            if self._send_unless(request, 412, "precondition failed") is not None:
-                break
-        else:
-            raise self._not_protected(branch, "others keep changing the rules")
-        self._await_protection(branch)
+            is_named = any(fnmatchcase(branch, pattern) for pattern in patterns)
+            if not is_named and self._send_unless(request, 412, "precondition failed") is None:
+                continue
+            # The first rule of all cannot be set on a condition, so another's may be written over
+            # it: then it never bites, or is gone again.
+            if self._is_refused(branch) and (etag or self.is_protected(branch)):
+                return
+        raise UnavailableError(
+            "not-protected",
+            f"branch {branch} is not protected yet: the server does not heed the rule",
+            subject=branch,
+            where=self._site.where,
+            unchanged="nothing was written to the branch",
+            hint="run the same command again",
+        )
 
     def find_commit(self, ref: str) -> CommitId | None:
         """The commit a branch, tag, commit id or expression (`main~1`) stands for, or None.
@@ -419,23 +428,15 @@ class LakeFS:
         )
         return patterns, reply.etag
 
-    def _await_protection(self, branch: str) -> None:
+    def _is_refused(self, branch: str) -> bool:
+        """Say whether the branch refuses a write that would leave nothing; waits until it does."""
         request = self._requests.probe(branch, f"_ops/protection-probe-{uuid.uuid4().hex}")
         deadline = time.monotonic() + _PROTECTION_WAIT_S
         while self._send_unless(request, 403, "protected branch") is not None:
             if time.monotonic() > deadline:
-                raise self._not_protected(branch, f"no effect after {_PROTECTION_WAIT_S:.0f} s")
+                return False
             time.sleep(_PROTECTION_POLL_S)
-
-    def _not_protected(self, branch: str, why: str) -> UnavailableError:
-        return UnavailableError(
-            "not-protected",
-            f"branch {branch} is not protected yet: {why}",
-            subject=branch,
-            where=self._site.where,
-            unchanged="nothing was written to the branch",
-            hint="run the same command again",
-        )
+        return True
 
 
 def _deletion_failures(answer: Any) -> list[Reply]:  # noqa: ANN401 - decoded JSON

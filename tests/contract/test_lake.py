@@ -176,6 +176,27 @@ def test_a_missing_ref_is_named(lake: Lake, use: Callable[[Lake], object]) -> No
     assert caught.value.code == "not-in-lakefs"
 
 
+LAZY: dict[str, Callable[[Lake], Iterator[object]]] = {
+    "log": lambda lake: lake.log("nope"),
+    "branches": lambda lake: lake.branches(),
+    "list_objects": lambda lake: lake.list_objects("nope"),
+    "read_many": lambda lake: lake.read_many("nope", ["a"]),
+    "uncommitted": lambda lake: lake.uncommitted("nope"),
+    "diff": lambda lake: lake.diff("nope", MAIN),
+    "tags": lambda lake: lake.tags(),
+}
+
+
+@pytest.mark.parametrize("ask", LAZY.values(), ids=LAZY)
+def test_a_listing_fails_when_it_is_looked_at(
+    lakes: LakeBench, ask: Callable[[Lake], Iterator[object]]
+) -> None:
+    """Nothing is asked before."""
+    listing = ask(lakes.open(fresh("contract")))
+    with pytest.raises(NotFoundError):
+        next(listing)
+
+
 def test_every_path_survives(lake: Lake) -> None:
     """Upload, listing, reading, comparison and removal agree on what a path is."""
     put(lake, MAIN, {path: path.encode() for path in PATHS})

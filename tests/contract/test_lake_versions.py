@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -36,7 +37,7 @@ def lake(lakes: LakeBench) -> Lake:
 
 
 @pytest.mark.parametrize(
-    "ref", ["nope", "", "main~9", "main~x", "main^7", "a b", "..", "x/y", NOWHERE]
+    "ref", ["nope", "", "main~9", "main$", "main~x", "main^7", "a b", "..", "x/y", NOWHERE]
 )
 def test_a_ref_that_names_nothing_has_no_commit(lake: Lake, ref: str) -> None:
     """Malformed ones too, which lakeFS answers with status 500."""
@@ -360,11 +361,12 @@ def test_a_protected_branch_changes_by_merges_alone(lake: Lake) -> None:
 
 
 def test_protecting_keeps_other_rules(lake: Lake) -> None:
-    """Somebody else's may be among them."""
-    lake.create_branch("side", MAIN)
-    lake.protect("side")
-    lake.protect(MAIN)
-    assert lake.is_protected(MAIN)
-    assert lake.is_protected("side")
+    """Those that are set at the same time, too."""
+    names = [MAIN, "side", "other"]
+    for name in names[1:]:
+        lake.create_branch(name, MAIN)
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lake.protect, names))
+    assert all(lake.is_protected(name) for name in names)
     with pytest.raises(RefusedError):
         put(lake, "side", {"a": b"1"})

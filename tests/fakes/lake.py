@@ -139,7 +139,7 @@ class FakeLake:
 
     @_watched
     def protect(self, branch: str) -> None:
-        """Forbid direct writes to the branch, there or to come, at once."""
+        """Forbid direct writes to a branch that is there, at once."""
         if not self._is_protected(branch):
             self._state.protected.append(branch)
 
@@ -159,21 +159,18 @@ class FakeLake:
     @_watched
     def log(self, ref: str, *, first_parent: bool = False) -> Iterator[Commit]:
         """The commits from a ref back to the first, newest first."""
-        node = self._node(ref)
-        if not first_parent:
-            found = self._state.ancestors(node.commit.id).values()
-            newest_first = sorted(found, key=lambda each: each.number, reverse=True)
-            return iter([each.commit for each in newest_first])
-        line = [node.commit]
-        while line[-1].parents:
-            line.append(self._state.nodes[line[-1].parents[0]].commit)
-        return iter(line)
+        return self._lazily(lambda: self._history(ref, first_parent=first_parent))
 
     @_watched
     def branches(self, prefix: str = "") -> Iterator[tuple[str, CommitId]]:
         """Branches with their heads, by name."""
-        found = [(name, branch.head) for name, branch in self._state.branches.items()]
-        return iter(sorted(each for each in found if each[0].startswith(prefix)))
+        return self._lazily(
+            lambda: sorted(
+                (name, branch.head)
+                for name, branch in self._state.branches.items()
+                if name.startswith(prefix)
+            )
+        )
 
     @_watched
     def create_branch(self, name: str, source: str) -> bool:
@@ -199,9 +196,13 @@ class FakeLake:
         self, ref: str, prefix: str = "", *, metadata: bool = False
     ) -> Iterator[StoredObject]:
         """Objects below a prefix, by path; on a branch, staged ones too."""
-        tree = self._tree(ref)
-        paths = sorted(path for path in tree if path.startswith(prefix))
-        return iter([tree[path].listed(path, metadata=metadata) for path in paths])
+        return self._lazily(
+            lambda: [
+                entry.listed(path, metadata=metadata)
+                for path, entry in sorted(self._tree(ref).items())
+                if path.startswith(prefix)
+            ]
+        )
 
     @_watched
     def read(self, ref: str, path: str) -> bytes | None:
@@ -252,7 +253,7 @@ class FakeLake:
     @_watched
     def uncommitted(self, branch: str) -> Iterator[Change]:
         """What is staged on a branch and differs from its head."""
-        return iter(self._staged_changes(self._branch(branch)))
+        return self._lazily(lambda: self._staged_changes(self._branch(branch)))
 
     @_watched
     def discard(self, branch: str) -> None:
@@ -275,12 +276,13 @@ class FakeLake:
         self, left: str, right: str, prefix: str = "", *, since_base: bool = False
     ) -> Iterator[Change]:
         """What differs at `right` from `left`, by path; of a branch, what is committed."""
-        ours, theirs = self._node(left), self._node(right)
-        found = changes(ours.tree, theirs.tree)
-        if since_base:
-            base = self._state.merge_base(ours.commit.id, theirs.commit.id)
-            found = changes_since(base.tree, ours.tree, theirs.tree)
-        return iter([change for change in found if change.path.startswith(prefix)])
+        return self._lazily(
+            lambda: [
+                change
+                for change in self._differences(left, right, since_base=since_base)
+                if change.path.startswith(prefix)
+            ]
+        )
 
     @_watched
     def merge(
@@ -323,7 +325,7 @@ class FakeLake:
     @_watched
     def tags(self) -> Iterator[tuple[str, CommitId]]:
         """Tags with their commits, by name."""
-        return iter(sorted(self._state.tags.items()))
+        return self._lazily(lambda: sorted(self._state.tags.items()))
 
     @_watched
     def create_tag(self, name: str, commit: CommitId) -> bool:
@@ -371,13 +373,38 @@ class FakeLake:
             raise _refusal(NotFoundError, "not-in-lakefs", ref)
         return tree
 
+    def _lazily(self, find: Callable[[], Iterable[_R]]) -> Iterator[_R]:
+        """What is there when the first of it is asked for; that is when a failure shows, too."""
+        with self.server.lock:
+            found = tuple(find())
+        yield from found
+
+    def _history(self, ref: str, *, first_parent: bool) -> list[Commit]:
+        node = self._node(ref)
+        if not first_parent:
+            found = self._state.ancestors(node.commit.id).values()
+            newest_first = sorted(found, key=lambda each: each.number, reverse=True)
+            return [each.commit for each in newest_first]
+        line = [node.commit]
+        while line[-1].parents:
+            line.append(self._state.nodes[line[-1].parents[0]].commit)
+        return line
+
+    def _differences(self, left: str, right: str, *, since_base: bool) -> list[Change]:
+        ours, theirs = self._node(left), self._node(right)
+        if not since_base:
+            return changes(ours.tree, theirs.tree)
+        base = self._state.merge_base(ours.commit.id, theirs.commit.id)
+        return changes_since(base.tree, ours.tree, theirs.tree)
+
     def _staged_changes(self, branch: Branch) -> list[Change]:
         return changes(self._state.nodes[branch.head].tree, self._state.staged_tree(branch))
 
     def _read_each(self, ref: str, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         for path in paths:
             check_path(path)
-            entry = (self._state.tree_at(ref) or {}).get(path)
+            with self.server.lock:
+                entry = (self._state.tree_at(ref) or {}).get(path)
             if entry is None:
                 raise _refusal(NotFoundError, "not-in-lakefs", path)
             yield path, entry.data
