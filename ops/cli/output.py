@@ -5,8 +5,10 @@ Owns the envelope (`ops.result/1`) and how errors read. Does not decide what a r
 
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import StringIO
 from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
 
 from ops.core.records import Json
@@ -103,13 +105,23 @@ def _paint(text: str, sgr: str, stream: TextIO) -> str:
 _RED, _YELLOW = "1;31", "33"
 
 
-def console(stream: TextIO) -> "Console":
-    """A console that never cuts a line short because a pipe claims 80 columns."""
+def console(stream: TextIO, like: TextIO | None = None) -> "Console":
+    """A console that never cuts a line short because a pipe claims 80 columns.
+
+    Args:
+        stream: where it draws.
+        like: the stream whose width and colours it takes, if another.
+    """
     from rich.console import Console
 
-    width = None if stream.isatty() else _ENDLESS
+    like = like or stream
     return Console(
-        file=stream, width=width, highlight=False, markup=False, no_color=not is_colored(stream)
+        file=stream,
+        width=shutil.get_terminal_size().columns if like.isatty() else _ENDLESS,
+        force_terminal=like.isatty(),
+        no_color=not is_colored(like),
+        highlight=False,
+        markup=False,
     )
 
 
@@ -140,10 +152,10 @@ def _drawn(table: Table, stream: TextIO) -> str:
         grid.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in table.rows:
         grid.add_row(*(str(cell).translate(_CONTROLS) for cell in row))
-    canvas = console(stream)
-    with canvas.capture() as captured:
-        canvas.print(grid)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    # Drawn in memory: rich writes to a console's stream even while it captures.
+    canvas = StringIO()
+    console(canvas, like=stream).print(grid)
+    return "\n".join(line.rstrip() for line in canvas.getvalue().splitlines())
 
 
 def envelope(command: Sequence[str], result: Result) -> str:
