@@ -5,11 +5,12 @@ Owns the order: set up, add, start. Makes up no annotation: people label these.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
-from ops.core.names import MAIN, round_branch
+from ops.core.names import LABEL_CONFIG_PATH, MAIN, round_branch
 from ops.core.records import Json, TaskKey
 from ops.core.rounds import Manifest, RoundState, Selection
-from ops.errors import NotFoundError
+from ops.errors import NotFoundError, UsageError
 from ops.media import Ignored
 from ops.runner.context import Context, read_manifest
 from ops.runner.data import Added, add_media
@@ -53,6 +54,22 @@ def unseen_steps(repository: str, name: str, folder: Path) -> tuple[str, ...]:
     )
 
 
+def refuse_no_labels(folder: Path) -> NoReturn:
+    """Refuse to make up what may be said of somebody's pictures.
+
+    Raises:
+        UsageError: always.
+    """
+    raise UsageError(
+        "no-ontology",
+        f"nothing says what the pictures of {folder} may be labeled as",
+        subject=str(folder),
+        unchanged="no repository was set up",
+        hint=f"ops quickstart --images {folder} --labels cat,dog\n"
+        f"or, for boxes: ops quickstart --images {folder} --labels cat,dog --kind boxes",
+    )
+
+
 def open_own_round(
     context: Context,
     name: str,
@@ -80,10 +97,13 @@ def open_own_round(
         NotFoundError: there is no picture in the folder.
         RefusedError: the round was aborted.
     """
+    exists = context.lake.repository_exists()
+    if label_config is None and not (exists and context.lake.read(MAIN, LABEL_CONFIG_PATH)):
+        refuse_no_labels(folder)
     found = init_repository(
         context, label_config=label_config, namespace=namespace, dry_run=dry_run
     )
-    if dry_run and not context.lake.repository_exists():
+    if dry_run and not exists:
         steps = unseen_steps(context.lake.repository, name, folder)
         return OwnRound(steps=steps, manifest=None)
     manifest = _manifest(context, name)

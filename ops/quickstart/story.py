@@ -7,7 +7,6 @@ two people's acts between them. Starts no server and prints nothing itself.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +15,7 @@ from typing import assert_never
 from ops.core.diff import LabelDiff
 from ops.core.label_config import LabelKind, write_label_config
 from ops.core.names import MAIN, MEDIA_PREFIX, media_path, round_branch, version_tag
-from ops.core.records import Json, TaskKey
+from ops.core.records import TaskKey
 from ops.core.rounds import Manifest, RoundState, Selection
 from ops.errors import ConfigurationError, InternalError, RefusedError
 from ops.ports import Annotators
@@ -31,6 +30,7 @@ from ops.quickstart.pictures import (
     picture_keys,
     write_pictures,
 )
+from ops.quickstart.plan import FIRST, SECOND, Chapter, Seen, Step, count_tasks, plan_story
 from ops.quickstart.reading import VersionRead, read_version
 from ops.runner.context import Context, load_round, read_manifest, read_tasks
 from ops.runner.data import add_media
@@ -39,79 +39,6 @@ from ops.runner.finish import Finished, finish_round
 from ops.runner.init import init_repository
 from ops.runner.start import start_round
 from ops.runner.sync import sync_round
-
-FIRST, SECOND = "first", "second"
-
-
-class Chapter(StrEnum):
-    """The story's chapters, in their order."""
-
-    SET_UP = "set-up"
-    PICTURES = "pictures"
-    START_FIRST = "start-first"
-    LABEL_FIRST = "label-first"
-    START_SECOND = "start-second"
-    LABEL_SECOND = "label-second"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """How far a repository is.
-
-    Attributes:
-        is_set_up: repository, ontology and protection are there.
-        has_pictures: so are all pictures; no matter once there is a round.
-        first, second: the rounds' manifests, or None.
-        disputed: the tasks with two answers in the first round's version; None before there is one,
-            and where the second round is there already.
-    """
-
-    is_set_up: bool = False
-    has_pictures: bool = False
-    first: Manifest | None = None
-    second: Manifest | None = None
-    disputed: tuple[TaskKey, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One chapter that is still to come, in words."""
-
-    chapter: Chapter
-    text: str
-
-    def as_json(self) -> Json:
-        """The step as the envelope shows it."""
-        return {"step": self.chapter.value, "text": self.text}
-
-
-def plan_story(seen: Seen, *, repository: str, count: int) -> tuple[Step, ...]:
-    """The chapters that are left, in order; none where the whole story is there.
-
-    A first round keeps the pictures it has: with one there, none are added.
-    """
-    steps: list[Step] = []
-
-    def add(chapter: Chapter, text: str) -> None:
-        steps.append(Step(chapter=chapter, text=text))
-
-    if not seen.is_set_up:
-        add(Chapter.SET_UP, f"set up repository {repository} for the labels 0 to 9")
-    if seen.first is None and not seen.has_pictures:
-        photographs = len(PHOTOGRAPHS)
-        add(Chapter.PICTURES, f"add {count} hand-written digits and {photographs} photographs")
-    if seen.first is None or seen.first.state is RoundState.STARTING:
-        add(Chapter.START_FIRST, f"start round {FIRST}: put every picture before Ann and Ben")
-    if seen.first is None or seen.first.state is not RoundState.FINISHED:
-        add(Chapter.LABEL_FIRST, "Ann and Ben label; sync, compare and finish")
-    if seen.disputed == ():
-        return tuple(steps)
-    which = "those" if seen.disputed is None else f"the {len(seen.disputed)} tasks"
-    if seen.second is None or seen.second.state is RoundState.STARTING:
-        add(Chapter.START_SECOND, f"start round {SECOND}: put {which} they disagree on before Ben")
-    if seen.second is None or seen.second.state is not RoundState.FINISHED:
-        add(Chapter.LABEL_SECOND, "Ben corrects himself; sync, compare and finish")
-    return tuple(steps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,7 +162,7 @@ class _Story:
 
     def tell(self, step: Step, seen: Seen) -> None:
         """Do one chapter."""
-        self._context.reporter.note(f"\n{step.text}")
+        self._tell(step.number, f"{step.text}\n      {step.command}")
         match step.chapter:
             case Chapter.SET_UP:
                 self._init(dry_run=False)
@@ -255,7 +182,7 @@ class _Story:
     def close(self, told: Told) -> Told:
         """Read what came of it: the versions over S3, and the label diff between them."""
         manifests = [one for one in (told.first, told.second) if one is not None]
-        self._context.reporter.note("\nread the versions as a training job does")
+        self._tell(1 + len(Chapter), "read the versions as a training job does")
         with self._context.reporter.phase("reading over S3", len(manifests)) as phase:
             reads: list[VersionRead] = []
             for manifest in manifests:
@@ -266,6 +193,9 @@ class _Story:
         return Told(
             steps=told.steps, first=told.first, second=told.second, diff=diff, reads=tuple(reads)
         )
+
+    def _tell(self, number: int, text: str) -> None:
+        self._context.reporter.note(f"\n[{number}/{1 + len(Chapter)}] {text}")
 
     def _init(self, *, dry_run: bool) -> tuple[str, ...]:
         found = init_repository(
@@ -318,8 +248,9 @@ class _Story:
     def _start(self, name: str, selection: Selection) -> None:
         started = start_round(self._context, name, selection)
         project = started.manifest.project if started.manifest else None
+        tasks = count_tasks(len(started.keys))
         self._context.reporter.note(
-            f"round {name} is open: {len(started.keys)} tasks in Label Studio project {project}"
+            f"round {name} is open: {tasks} in Label Studio project {project}"
         )
 
     def _selection(self, seen: Seen) -> Selection:
