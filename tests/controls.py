@@ -49,15 +49,18 @@ def _shape(name: str, kind: str, value: Region, **more: Json) -> Region:
     return _said(name, kind, value, **size, **more)
 
 
+# Answers for a region repeat where it is.
+_PLACE: Region = {
+    "x": 10.0,
+    "y": 33.333333333333336,
+    "width": 7.25,
+    "height": 1e-07,
+    "rotation": 0,
+}
+
+
 def _box(name: str, label: str, **more: Json) -> Region:
-    place: Region = {
-        "x": 10.0,
-        "y": 33.333333333333336,
-        "width": 7.25,
-        "height": 1e-07,
-        "rotation": 0,
-    }
-    return _shape(name, "rectanglelabels", {**place, "rectanglelabels": [label]}, **more)
+    return _shape(name, "rectanglelabels", {**_PLACE, "rectanglelabels": [label]}, **more)
 
 
 def _polygon(name: str, corners: list[Json]) -> Region:
@@ -72,8 +75,27 @@ def _ellipse(name: str, rotation: float) -> Region:
 
 
 def _brush(name: str, start: int) -> Region:
-    lengths: list[Json] = [(start + step * step) % 256 for step in range(3000)]
+    """A square of 40 pixels, `start` pixels from the top."""
+    row = [(0, 300), (255, 40), (0, 300)]
+    runs = [(0, start * 640), *row * 40, (0, (440 - start) * 640)]
+    lengths: list[Json] = [*_run_lengths(runs)]
     return _shape(name, "brushlabels", {"format": "rle", "rle": lengths, "brushlabels": ["Cat"]})
+
+
+def _run_lengths(runs: list[tuple[int, int]]) -> bytes:
+    """A mask in the form brushes are stored in: runs of pixels, each of four equal bytes.
+
+    A head (size, word and length widths), then for each run a bit that it is one, the width of its
+    length (the fourth: 16 bits), its length less one and its byte.
+    """
+    size = 4 * sum(count for _, count in runs)
+    bits = f"{size:032b}{8 - 1:05b}{3 - 1:04b}{4 - 1:04b}{8 - 1:04b}{16 - 1:04b}"
+    for byte, count in runs:
+        for done in range(0, 4 * count, 2**16):
+            length = min(4 * count - done, 2**16)
+            bits += f"1{3:02b}{length - 1:016b}{byte:08b}"
+    bits += "0" * (-len(bits) % 8)
+    return int(bits, 2).to_bytes(len(bits) // 8)
 
 
 def _video_box(name: str, label: str) -> Region:
@@ -196,7 +218,7 @@ CASES = (
             _IMAGE, f'<BrushLabels name="label" toName="image">{_LABELS}</BrushLabels>'
         ),
         data=_PICTURE,
-        first=[_brush("m1", 0), _brush("m2", 7)],
+        first=[_brush("m1", 0), _brush("m2", 70)],
         second=[_brush("m1", 1)],
     ),
     Case(
@@ -267,14 +289,14 @@ CASES = (
         data=_PICTURE,
         first=[
             _box("b1", "Cat"),
-            _shape("b1", "choices", {"x": 10.0, "choices": ["Cat"]}, from_name="kind"),
-            _shape("b1", "textarea", {"x": 10.0, "text": ["left ear"]}, from_name="note"),
-            _shape("b1", "rating", {"x": 10.0, "rating": 2}, from_name="sure"),
+            _shape("b1", "choices", {**_PLACE, "choices": ["Cat"]}, from_name="kind"),
+            _shape("b1", "textarea", {**_PLACE, "text": ["left ear"]}, from_name="note"),
+            _shape("b1", "rating", {**_PLACE, "rating": 2}, from_name="sure"),
             _box("b0", "Cat"),
         ],
         second=[
             _box("b1", "Cat"),
-            _shape("b1", "choices", {"x": 10.0, "choices": ["Cat"]}, from_name="kind"),
+            _shape("b1", "choices", {**_PLACE, "choices": ["Cat"]}, from_name="kind"),
         ],
     ),
     Case(

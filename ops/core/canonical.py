@@ -9,11 +9,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from ops.core.documents import Fields, Source, parse
 from ops.core.names import media_path
 from ops.core.records import Annotation, Json, Media, Origin, Record, Task, TaskKey
+from ops.core.regions import said
 from ops.errors import InvalidDataError
 
 SCHEMA = "ops.record/1"
@@ -21,6 +22,7 @@ MAX_DEPTH = 64
 
 _INDENT = "  "
 _Place: TypeAlias = tuple[int, str, str, str]
+_Region = TypeVar("_Region", bound=Mapping[str, Json])
 _quote = json.JSONEncoder(ensure_ascii=False).encode
 _line = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
@@ -199,7 +201,7 @@ def _by_age(annotations: Iterable[Annotation]) -> list[Annotation]:
     return sorted(annotations, key=lambda one: (one.created_at, one.unique_id))
 
 
-def _ordered(result: Iterable[Mapping[str, Json]]) -> list[Mapping[str, Json]]:
+def _ordered(result: Iterable[_Region]) -> list[_Region]:
     regions = sorted(result, key=_place)
     if any(_place(one) == _place(two) for one, two in pairwise(regions)):
         # Encoding each region for the order costs as much as encoding the record: only for twins.
@@ -216,21 +218,15 @@ def _place(region: Mapping[str, Json]) -> _Place:
 def content(annotation: Annotation) -> bytes:
     """What the person said: result, skipped, ground truth; equal bytes mean nothing was changed.
 
-    A region's `origin` field is left out: Label Studio's editor adds it to every region of an
-    annotation that is opened and saved.
+    What the editor adds by itself (regions.said) is left out.
     """
     return encode(
         {
             "ground_truth": annotation.ground_truth,
-            "result": [*map(region_content, _ordered(annotation.result))],
+            "result": [*_ordered(said(annotation.result))],
             "skipped": annotation.skipped,
         }
     )
-
-
-def region_content(region: Mapping[str, Json]) -> dict[str, Json]:
-    """A region without the field that says where it came from."""
-    return {name: value for name, value in region.items() if name != "origin"}
 
 
 def region_ids(result: Iterable[Mapping[str, Json]]) -> frozenset[str]:

@@ -14,11 +14,11 @@ from ops.core.canonical import (
     encode,
     normalise,
     normalise_record,
-    region_content,
     region_ids,
 )
 from ops.core.documents import Fields, Source
 from ops.core.records import Annotation, Json, Origin, Record, Task, TaskKey
+from ops.core.regions import said
 
 KEY_FIELD = "key"
 """The field of a Label Studio task's data that holds the task key."""
@@ -184,11 +184,11 @@ def _continued(before: Annotation, copy: Annotation) -> Annotation:
 
 def _by_region(annotation: Annotation) -> dict[str, bytes]:
     """What is said of each region, by its id."""
-    said: dict[str, list[bytes]] = {}
-    for region in annotation.result:
+    entries: dict[str, list[bytes]] = {}
+    for region in said(annotation.result):
         if isinstance(name := region.get("id"), str):
-            said.setdefault(name, []).append(encode(region_content(region)))
-    return {region: b"".join(sorted(entries)) for region, entries in said.items()}
+            entries.setdefault(name, []).append(encode(region))
+    return {name: b"".join(sorted(found)) for name, found in entries.items()}
 
 
 def _imported(one: Annotation) -> Annotation:

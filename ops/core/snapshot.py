@@ -17,7 +17,7 @@ from ops.core.canonical import canonical_object, decode_record
 from ops.core.card import LabelCount
 from ops.core.names import record_key
 from ops.core.records import Annotation, Counts, Json, Origin, Record, TaskKey, TaskState
-from ops.core.regions import is_relation, labels, value_of
+from ops.core.regions import is_relation, label_field, labels, value_of
 from ops.errors import InternalError
 
 _GEOMETRY = ("x", "y", "width", "height", "rotation")
@@ -208,14 +208,14 @@ def _rest(region: Mapping[str, Json]) -> str | None:
     if is_relation(region):
         rest = {name: said for name, said in region.items() if name != "type"}
     else:
-        kind = _text(region.get("type"))
+        field = label_field(region)
         rest = {
             name: said
             for name, said in value_of(region).items()
             if not (
                 (name in _GEOMETRY and _number(said) is not None)
                 or (name == "points" and _points(said) is not None)
-                or (name in {kind, "labels"} and _is_texts(said) and labels(region))
+                or (name == field and said and _is_texts(said))
             )
         }
     if not rest:
