@@ -6,6 +6,7 @@ Owns the construction of the adapters, lazily, so that `ops --help` and wrong op
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -28,6 +29,11 @@ class Session:
     quiet: bool = False
     flags: Mapping[str, str] = field(default_factory=dict[str, str])
     directory: Path = field(default_factory=Path.cwd)
+    _opened: ExitStack = field(default_factory=ExitStack)
+
+    def close(self) -> None:
+        """Let go of the connections this command opened."""
+        self._opened.close()
 
     @cached_property
     def reporter(self) -> Reporter:
@@ -64,9 +70,11 @@ class Session:
             need("lakefs.secret_access_key"),
             need("repository"),
         )
+        studio = LabelStudio(need("label_studio.url"), need("label_studio.token"))
+        self._opened.callback(studio.close)
         return Context(
             lake=lake,
-            studio=LabelStudio(need("label_studio.url"), need("label_studio.token")),
+            studio=studio,
             reporter=self.reporter,
             actor=need("actor"),
             now=self.now,

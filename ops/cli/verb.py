@@ -8,6 +8,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Concatenate, ParamSpec, cast
 
@@ -74,7 +75,8 @@ def verb(
                 directory=_directory(),
             )
             # Typer gives what the signature below says.
-            result = cast("Callable[..., Result]", function)(session, **values)
+            with closing(session):
+                result = cast("Callable[..., Result]", function)(session, **values)
             if session.as_json:
                 write(envelope(words, result), sys.stdout)
             else:

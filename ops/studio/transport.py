@@ -187,8 +187,10 @@ class Exchange:
 
     def close(self) -> None:
         """Let go of open connections; a later request opens new ones."""
-        self._client.close()
-        del self._client
+        # Asking for the client would make one, and import httpx to make it.
+        client = self.__dict__.pop("_client", None)
+        if client is not None:
+            client.close()
 
     def _send_signed(self, request: Request) -> "httpx.Response":
         response = self._exchange(request, {"Authorization": self._authorization()})
