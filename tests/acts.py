@@ -46,7 +46,8 @@ class StudioActs:
 
     def predict(self, task: int, result: Result, *, model_version: str) -> None:
         """Add predictions by the bulk route."""
-        project = self._studio.http.get(f"/api/tasks/{task}/").body["project"]
+        reply = self._studio.http.get(f"/api/tasks/{task}/")
+        project = reply.expect("task", task).body["project"]
         body = [{"task": task, "result": list(result), "model_version": model_version}]
         path = f"/api/projects/{project}/import/predictions"
         self._studio.http.send("POST", path, body).expect("project", project)

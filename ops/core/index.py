@@ -24,11 +24,13 @@ class Seen:
     """One Label Studio task as it was when its annotations were last read.
 
     Attributes:
+        key: None for a task that is not the round's: it counts in the project's totals.
         updated_at: Label Studio's time of its last change, read before its annotations were.
-        annotation_count, skipped_count: annotations that are answers, and that are skips.
+        annotation_count, skipped_count: annotations that are answers, and that are skips, as read;
+            where none were read, as the task's own counters have it.
     """
 
-    key: TaskKey
+    key: TaskKey | None
     updated_at: str
     annotation_count: int
     skipped_count: int
@@ -141,7 +143,7 @@ def _seen(value: list[Json], where: str, source: Source) -> tuple[int, Seen]:
         source.refuse(where, f"must have {len(_SEEN_NAMES)} values, not {len(value)}")
     row = Fields(dict(zip(_SEEN_NAMES, value, strict=True)), where, source)
     return row.integer("task"), Seen(
-        key=TaskKey(row.text("key")),
+        key=TaskKey(row.text("key")) if row.has("key") else None,
         updated_at=row.timestamp("updated_at"),
         annotation_count=row.integer("annotation_count"),
         skipped_count=row.integer("skipped_count"),

@@ -8,15 +8,17 @@ an annotation's identity. Decides nothing about annotations: that is ops/core/ex
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from operator import itemgetter
 
 from ops.core.canonical import decode_record, encode_record
-from ops.core.exports import RoundFacts, build_record
+from ops.core.exports import RoundFacts, build_record, document_key
 from ops.core.index import Seen, Standing, SyncIndex, encode_index
-from ops.core.names import RECORD_PREFIX, index_path, record_path
+from ops.core.names import RECORD_PREFIX, index_path, record_key, record_path
 from ops.core.records import Annotation, CommitId, Counts, Json, Record, TaskKey, TaskState
 from ops.core.snapshot import record_checksum
 from ops.errors import ConflictError
-from ops.ports import TaskRow, Upload
+from ops.ports import TaskRow, Totals, Upload
 from ops.runner.context import Context, Round, load_round
 
 BATCH = 250
@@ -71,11 +73,30 @@ def sync_round(context: Context, name: str, *, full: bool = False, dry_run: bool
 
 @dataclass(kw_only=True)
 class _Delta:
-    """What is to be read again."""
+    """What Label Studio holds, as far as it was asked, and what of it is to be read again.
+
+    Attributes:
+        seen: every task, with the annotations last read of it; with its own counters where none
+            were.
+        suspects: tasks whose counters say that there is nothing, and whose line says otherwise.
+        foreign: changed tasks that are not the round's.
+    """
 
     seen: dict[int, Seen]
     keys: set[TaskKey] = field(default_factory=set[TaskKey])
+    suspects: set[int] = field(default_factory=set[int])
+    foreign: set[int] = field(default_factory=set[int])
     scanned: bool = False
+    everything: bool = False
+
+    def agrees(self, totals: Totals) -> bool:
+        """Say whether the project holds as much as was read."""
+        index = SyncIndex(seen=self.seen)
+        return totals == Totals(
+            task_count=len(self.seen),
+            annotation_count=index.annotation_count,
+            skipped_count=index.skipped_count,
+        )
 
 
 class _Sync:
@@ -87,20 +108,20 @@ class _Sync:
         self._full = full
         self._dry_run = dry_run
         self._standings: dict[TaskKey, Standing] = dict(round_.index.standings)
-        self._changed: list[TaskKey] = []
+        self._changed: set[TaskKey] = set()
+        self._has_staged = False
         self._fetched_count = 0
 
     def run(self) -> Synced:
         """Find the delta, write it, commit it."""
-        delta = self._delta()
-        self._changed.clear()
-        uploads = self._uploads(delta)
+        delta = _Delta(seen=dict(self._round.index.seen))
         pending: dict[str, bytes] = {}
         if self._dry_run:
-            pending = {upload.path: upload.data for upload in uploads}
+            for uploads in self._passes(delta):
+                pending.update({upload.path: upload.data for upload in uploads})
             commit, index = None, self._index(delta)
         else:
-            commit, index = self._write(delta, uploads)
+            commit, index = self._write(delta)
         round_ = replace(self._round, index=index, head=commit or self._round.head)
         ids = _by_key(delta.seen)
         return Synced(
@@ -110,82 +131,113 @@ class _Sync:
             commit=commit,
             counts=index.counts(round_.tasks),
             vanished=tuple(sorted(key for key in round_.tasks if key not in ids)),
-            foreign=tuple(
-                task for key, tasks in ids.items() if key not in round_.tasks for task in tasks
-            ),
-            repeated=tuple(
-                sorted(k for k, tasks in ids.items() if k in round_.tasks and len(tasks) > 1)
-            ),
+            foreign=tuple(sorted(task for task, row in delta.seen.items() if row.key is None)),
+            repeated=tuple(sorted(key for key, tasks in ids.items() if len(tasks) > 1)),
             scanned=delta.scanned,
             pending=pending,
         )
 
-    def _delta(self) -> _Delta:
-        """The tasks whose line in the index differs from Label Studio's."""
-        index, studio, project = self._round.index, self._context.studio, self._round.project
-        if self._full or not index.seen:
-            return self._scan()
-        delta = _Delta(seen=dict(index.seen))
-        for row in studio.task_rows(project, since=index.since(self._context.overlap_s)):
-            self._note(row, delta)
-        totals = studio.totals(project)
-        known = SyncIndex(seen=delta.seen)
-        there = (totals.task_count, totals.annotation_count, totals.skipped_count)
-        if there != (len(delta.seen), known.annotation_count, known.skipped_count):
-            return self._scan()
-        return delta
+    def _passes(self, delta: _Delta) -> Iterator[Iterable[Upload]]:
+        """The records that differ from the branch's, until the project's totals are those read.
 
-    def _scan(self) -> _Delta:
-        """The same by reading the whole task index."""
-        before = self._round.index.seen
-        delta = _Delta(seen=dict(before), scanned=True)
+        Each pass is to be taken up whole before the next: it may hold a record of an earlier one,
+        read again. Where nobody answers meanwhile, the last one leaves nothing unread: totals come
+        from the annotations themselves, while a task's own counters can stay wrong for good (1.23
+        writes each of them from what it knew when a request began; seen with several people at one
+        task), and deleting the annotations of many tasks misses the time of one answered just then.
+        """
+        self._take_up_staged(delta)
+        studio, project = self._context.studio, self._round.project
+        if self._full or self._round.index.synced_at is None:
+            self._scan(delta)
+            delta.keys.update(self._round.tasks)
+            delta.everything = self._full
+        else:
+            for row in studio.task_rows(project, since=self._since()):
+                self._note(row, delta)
+        yield self._uploads(delta)
+        if self._full or delta.agrees(before := studio.totals(project)):
+            return
+        self._scan(delta)
+        yield self._uploads(delta)
+        if delta.agrees(after := studio.totals(project)) or before != after:
+            return
+        delta.everything = True
+        delta.keys.update(self._round.tasks)
+        delta.foreign.update(task for task, row in delta.seen.items() if row.key is None)
+        yield self._uploads(delta)
+
+    def _since(self) -> str | None:
+        return self._round.index.since(self._context.overlap_s)
+
+    def _take_up_staged(self, delta: _Delta) -> None:
+        """Read again what another run staged and did not commit: it may be older than the index."""
+        for change in self._context.lake.uncommitted(self._round.branch):
+            self._has_staged = True
+            if (key := record_key(change.path)) in self._round.tasks:
+                delta.keys.add(key)
+
+    def _scan(self, delta: _Delta) -> None:
+        """Compare the whole task index."""
+        delta.scanned = True
         there: set[int] = set()
         with self._context.reporter.phase("reading the task index") as phase:
             for row in self._context.studio.task_rows(self._round.project):
                 self._note(row, delta)
                 there.add(row.id)
                 phase.advance()
-        gone = {delta.seen.pop(task).key for task in before.keys() - there}
-        delta.keys.update(gone & self._round.tasks.keys())
-        if self._full or not before:
-            delta.keys.update(self._round.tasks)
-        return delta
+        for task in delta.seen.keys() - there:
+            if (key := delta.seen.pop(task).key) is not None:
+                delta.keys.add(key)
 
     def _note(self, row: TaskRow, delta: _Delta) -> None:
-        """Compare one row with the index.
+        """Compare one row with what is known of it.
 
         SQLite gives a deleted task's id to the next one, so a known id may come back under
-        another key: then both keys are read again. Foreign tasks are kept in the index too, so
-        that its totals can equal the project's.
+        another key: then both keys are read again.
         """
         now = Seen(
-            key=row.key or TaskKey(""),
+            key=row.key if row.key in self._round.tasks else None,
             updated_at=row.updated_at,
             annotation_count=row.annotation_count,
             skipped_count=row.skipped_count,
         )
         before = delta.seen.get(row.id)
-        if before != now:
-            keys = {now.key} if before is None else {now.key, before.key}
-            delta.keys.update(keys & self._round.tasks.keys())
+        if before == now:
+            return
         delta.seen[row.id] = now
+        delta.keys.update(one.key for one in (before, now) if one is not None and one.key)
+        if now.key is None:
+            delta.foreign.add(row.id)
+        if before is not None and before.annotation_count + before.skipped_count > 0:
+            delta.suspects.add(row.id)
 
     def _uploads(self, delta: _Delta) -> Iterator[Upload]:
         """The records that differ from the branch's, lazily, in batches."""
-        if not delta.keys:
+        self._count_foreign(delta)
+        keys = sorted(delta.keys)
+        if not keys:
             return
-        listing = self._context.lake.list_objects(self._round.branch, RECORD_PREFIX)
-        stored = {found.path: found.checksum for found in listing}
         ids = _by_key(delta.seen)
         facts = self._facts()
-        with self._context.reporter.phase("syncing tasks", len(delta.keys)) as phase:
-            for batch in _batches(sorted(delta.keys), BATCH):
+        with self._context.reporter.phase("syncing tasks", len(keys)) as phase:
+            for batch in _batches(keys, BATCH):
                 for record in self._records(batch, ids, delta, facts):
                     path, data = record_path(record.task.key), encode_record(record)
-                    if stored.get(path) != record_checksum(data):
-                        self._changed.append(record.task.key)
+                    checksum = record_checksum(data)
+                    if self._stored.get(path) != checksum:
+                        self._stored[path] = checksum
+                        self._changed.add(record.task.key)
                         yield Upload(path=path, data=data)
                 phase.advance(len(batch))
+        delta.keys.clear()
+        delta.suspects.clear()
+
+    @cached_property
+    def _stored(self) -> dict[str, str]:
+        """The checksums of the branch's records, by path; kept up with what is uploaded."""
+        listing = self._context.lake.list_objects(self._round.branch, RECORD_PREFIX)
+        return {found.path: found.checksum for found in listing}
 
     def _facts(self) -> RoundFacts:
         manifest = self._round.manifest
@@ -204,7 +256,7 @@ class _Sync:
     ) -> Iterator[Record]:
         """The records of a batch, and their standings."""
         tasks = [task for key in keys for task in ids.get(key, ()) if self._is_needed(task, delta)]
-        documents = self._documents(tasks)
+        documents = self._documents(tasks, delta)
         earlier = self._earlier(keys)
         edit = self._round.manifest.selection.edit
         for key in keys:
@@ -220,20 +272,41 @@ class _Sync:
             yield record
 
     def _is_needed(self, task: int, delta: _Delta) -> bool:
-        """No annotation, no export; unless one was put there, or everything is to be proven."""
+        """No annotation, no export; unless one was put there, or there is doubt."""
         row = delta.seen[task]
-        proven = self._full or self._round.manifest.selection.edit
-        return proven or row.annotation_count + row.skipped_count > 0
+        doubtful = delta.everything or task in delta.suspects
+        put_there = self._round.manifest.selection.edit
+        return doubtful or put_there or row.annotation_count + row.skipped_count > 0
 
-    def _documents(self, tasks: Sequence[int]) -> Mapping[TaskKey, Sequence[Mapping[str, Json]]]:
-        """Label Studio's export documents by key."""
+    def _documents(
+        self, tasks: Sequence[int], delta: _Delta
+    ) -> Mapping[TaskKey, Sequence[Mapping[str, Json]]]:
+        """Label Studio's export documents by key; what they hold is counted."""
         found: dict[TaskKey, list[Mapping[str, Json]]] = {}
-        for document in self._context.studio.export(self._round.project, tasks) if tasks else ():
-            data = document.get("data")
-            if isinstance(data, dict) and isinstance(key := data.get("key"), str):
-                found.setdefault(TaskKey(key), []).append(document)
-                self._fetched_count += 1
+        for document in self._exported(tasks, delta):
+            if key := document_key(document):
+                found.setdefault(key, []).append(document)
         return found
+
+    def _count_foreign(self, delta: _Delta) -> None:
+        """Count what tasks that are not the round's hold: the project's totals hold it, too."""
+        foreign = [task for task in sorted(delta.foreign) if task in delta.seen]
+        for _ in self._exported([task for task in foreign if self._is_needed(task, delta)], delta):
+            pass
+        delta.foreign.clear()
+
+    def _exported(self, tasks: Sequence[int], delta: _Delta) -> Iterator[Mapping[str, Json]]:
+        for document in self._context.studio.export(self._round.project, tasks) if tasks else ():
+            task, annotations = document.get("id"), document.get("annotations")
+            if isinstance(task, int) and isinstance(annotations, list):
+                cancelled = [isinstance(one, dict) and one["was_cancelled"] for one in annotations]
+                delta.seen[task] = replace(
+                    delta.seen[task],
+                    annotation_count=cancelled.count(False),
+                    skipped_count=cancelled.count(True),
+                )
+            self._fetched_count += 1
+            yield document
 
     def _earlier(self, keys: Sequence[TaskKey]) -> Mapping[TaskKey, Sequence[Annotation]]:
         """The annotations these tasks had at the round's base."""
@@ -251,13 +324,13 @@ class _Sync:
             seen=delta.seen, standings=self._standings, synced_at=self._context.timestamp()
         )
 
-    def _write(self, delta: _Delta, uploads: Iterable[Upload]) -> tuple[CommitId | None, SyncIndex]:
+    def _write(self, delta: _Delta) -> tuple[CommitId | None, SyncIndex]:
         """Stage records and index and commit them together; nothing where nothing changed."""
         lake, round_ = self._context.lake, self._round
-        lake.write_many(round_.branch, uploads)
+        for uploads in self._passes(delta):
+            lake.write_many(round_.branch, uploads)
         index = self._index(delta)
-        staged = next(lake.uncommitted(round_.branch), None)
-        if not self._changed and staged is None and round_.index.seen:
+        if not (self._changed or self._has_staged or self._has_moved(index)):
             return None, replace(index, synced_at=round_.index.synced_at)
         lake.write_many(
             round_.branch, [Upload(path=index_path(round_.name), data=encode_index(index))]
@@ -270,6 +343,14 @@ class _Sync:
             self._context.metadata("sync", round=round_.name, **counts.as_mapping()),
         )
         return commit, index
+
+    def _has_moved(self, index: SyncIndex) -> bool:
+        """Say whether tasks came, went, or hold another number of annotations.
+
+        A time of change alone is not worth a commit: the few tasks are read again.
+        """
+        before = self._round.index
+        return before.synced_at is None or _holdings(before) != _holdings(index)
 
     def _refuse_moved_branch(self) -> None:
         """One committer a branch.
@@ -298,10 +379,18 @@ def _standing(record: Record, kept: Sequence[Annotation]) -> Standing:
     return Standing(state=state, annotators=tuple(sorted({a.annotator for a in answers})))
 
 
+def _holdings(index: SyncIndex) -> Mapping[int, tuple[TaskKey | None, int, int]]:
+    return {
+        task: (row.key, row.annotation_count, row.skipped_count) for task, row in index.seen.items()
+    }
+
+
 def _by_key(seen: Mapping[int, Seen]) -> Mapping[TaskKey, Sequence[int]]:
+    """The tasks of each key of the round, in the order of their ids."""
     ids: dict[TaskKey, list[int]] = {}
-    for task, row in sorted(seen.items()):
-        ids.setdefault(row.key, []).append(task)
+    for task, row in sorted(seen.items(), key=itemgetter(0)):
+        if row.key is not None:
+            ids.setdefault(row.key, []).append(task)
     return ids
 
 
