@@ -1,30 +1,25 @@
-"""The one byte form of JSON documents and of records.
+"""The one byte form of records, and the strict way back.
 
 Equal labels are equal bytes, so lakeFS shows a change exactly where somebody changed a label. Owns
-the form (docs/adr/0003-canonical-records.md) and the strict way back. Does not decide what a record
-means (records.py), nor where it comes from (exports.py).
+what a record's document holds and in which order (docs/adr/0003-canonical-records.md); how JSON is
+laid out is encoding.py's business, what a record means records.py's, where it comes from
+exports.py's.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from typing import TypeAlias, TypeVar
 
 from ops.core.documents import Fields, Source, parse
+from ops.core.encoding import canonical_object, encode
 from ops.core.names import media_path
 from ops.core.records import Annotation, Json, Media, Origin, Record, Task, TaskKey
 from ops.core.regions import said
-from ops.errors import InvalidDataError
 
 SCHEMA = "ops.record/1"
-MAX_DEPTH = 64
-
-_INDENT = "  "
 _Place: TypeAlias = tuple[int, str, str, str]
 _Region = TypeVar("_Region", bound=Mapping[str, Json])
-_quote = json.JSONEncoder(ensure_ascii=False).encode
-_line = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 _RECORD_FIELDS = frozenset({"schema", "state", "task", "annotations", "quarantined"})
 _TASK_FIELDS = frozenset({"key", "media", "data"})
@@ -36,120 +31,6 @@ _ANNOTATION_FIELDS = frozenset(
         "result",
     }
 )
-
-
-def encode(value: Json) -> bytes:
-    """The canonical bytes of a JSON value.
-
-    UTF-8; fields sorted, one a line, two spaces a level; an array that holds no object at any depth
-    on one line (a brush's 50 000 run lengths are one line); numbers in one form (10.0 is 10, -0.0
-    is 0); a newline at the end.
-
-    Raises:
-        InvalidDataError: NaN, an infinity, a lone surrogate, or more than 64 levels.
-    """
-    parts: list[str] = []
-    try:
-        _write(value, "\n", parts)
-        parts.append("\n")
-        return "".join(parts).encode()
-    except ValueError as error:
-        place, problem = next(_unfit(value, "", 0), ("the document", str(error)))
-        raise InvalidDataError(
-            "not-canonical",
-            f"{place} {problem}",
-            where=(("field", place),),
-            unchanged="nothing was written",
-            hint="correct the value where it was made, then run the same command again",
-        ) from error
-
-
-def _write(value: Json, newline: str, parts: list[str]) -> None:
-    if isinstance(value, str):
-        parts.append(_quote(value))
-    elif isinstance(value, dict):
-        _write_object(value, newline, parts)
-    elif isinstance(value, list):
-        _write_array(value, newline, parts)
-    else:
-        parts.append(_line(_scalar(value)))
-
-
-def _write_object(value: Mapping[str, Json], newline: str, parts: list[str]) -> None:
-    if not value:
-        parts.append("{}")
-        return
-    _check_depth(len(newline) // len(_INDENT))
-    inner = newline + _INDENT
-    opening = "{" + inner
-    for name in sorted(value):
-        parts.append(f"{opening}{_quote(name)}: ")
-        _write(value[name], inner, parts)
-        opening = "," + inner
-    parts.append(newline + "}")
-
-
-def _write_array(value: list[Json], newline: str, parts: list[str]) -> None:
-    depth = len(newline) // len(_INDENT)
-    flat = _flat(value, depth)
-    if flat is not None:
-        parts.append(_line(flat))
-        return
-    _check_depth(depth)
-    inner = newline + _INDENT
-    opening = "[" + inner
-    for item in value:
-        parts.append(opening)
-        _write(item, inner, parts)
-        opening = "," + inner
-    parts.append(newline + "]")
-
-
-def _flat(value: list[Json], depth: int) -> list[Json] | None:
-    """The array with its numbers in one form, or None where an object is somewhere in it."""
-    _check_depth(depth)
-    line: list[Json] = []
-    for item in value:
-        if isinstance(item, dict):
-            return None
-        if isinstance(item, list):
-            inner = _flat(item, depth + 1)
-            if inner is None:
-                return None
-            line.append(inner)
-        else:
-            line.append(_scalar(item))
-    return line
-
-
-def _check_depth(depth: int) -> None:
-    if depth >= MAX_DEPTH:
-        raise ValueError(depth)
-
-
-def _scalar(value: str | float | bool | None) -> str | int | float | bool | None:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _unfit(value: Json, path: str, depth: int) -> Iterator[tuple[str, str]]:
-    """The places that cannot be written, with what is wrong there: only walked to word an error."""
-    place = path or "the document"
-    if isinstance(value, dict | list) and depth >= MAX_DEPTH:
-        yield place, f"is more than {MAX_DEPTH} levels deep"
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            yield from _unfit(name, f"{path}, the name of a field,".removeprefix(", "), depth)
-            yield from _unfit(item, f"{path}.{name}".removeprefix("."), depth + 1)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _unfit(item, f"{path}[{index}]", depth + 1)
-    else:
-        try:
-            _line(value).encode()
-        except UnicodeEncodeError:
-            yield place.encode(errors="replace").decode(), "is no Unicode text: a lone surrogate"
-        except ValueError:
-            yield place, "is no number: NaN or an infinity"
 
 
 def normalise(annotation: Annotation) -> Annotation:
@@ -182,19 +63,6 @@ def normalise_record(record: Record) -> Record:
         task=replace(record.task, data=canonical_object(record.task.data)),
         annotations=tuple(normalise(annotation) for annotation in _by_age(record.annotations)),
     )
-
-
-def canonical_object(value: Mapping[str, Json]) -> dict[str, Json]:
-    """The object with fields sorted and numbers in one form, at every depth."""
-    return {name: _canonical(value[name]) for name in sorted(value)}
-
-
-def _canonical(value: Json) -> Json:
-    if isinstance(value, dict):
-        return canonical_object(value)
-    if isinstance(value, list):
-        return [_canonical(item) for item in value]
-    return _scalar(value)
 
 
 def _by_age(annotations: Iterable[Annotation]) -> list[Annotation]:

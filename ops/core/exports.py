@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 from ops.core.canonical import (
     content,
-    encode,
     normalise,
     normalise_record,
     region_ids,
 )
 from ops.core.documents import Fields, Source
+from ops.core.encoding import encode
 from ops.core.records import Annotation, Json, Origin, Record, Task, TaskKey
 from ops.core.regions import said
 

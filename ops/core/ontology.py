@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
-from ops.core.canonical import encode
+from ops.core.encoding import encode
 from ops.core.markup import Element, parse_markup
 from ops.core.records import Annotation, Json, Record
 from ops.core.regions import PATH_SEPARATOR, is_relation, label_paths

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict
 
-from ops.core.canonical import canonical_object, decode_record
+from ops.core.canonical import decode_record
 from ops.core.card import LabelCount
+from ops.core.encoding import canonical_object
 from ops.core.names import record_key
 from ops.core.records import Annotation, Counts, Json, Origin, Record, TaskKey, TaskState
 from ops.core.regions import is_relation, label_field, labels, value_of

@@ -7,7 +7,8 @@ from typing import cast
 
 import pytest
 
-from ops.core.canonical import decode_record, encode, encode_record
+from ops.core.canonical import decode_record, encode_record
+from ops.core.encoding import encode
 from ops.core.records import Annotation, Json, Media, Record, Task, TaskKey
 from ops.errors import InvalidDataError
 

@@ -10,7 +10,8 @@ from typing import cast
 
 import pytest
 
-from ops.core.canonical import decode_record, encode, encode_record
+from ops.core.canonical import decode_record, encode_record
+from ops.core.encoding import encode
 from ops.core.exports import KEY_FIELD, RoundFacts, build_record
 from ops.core.ontology import parse_ontology
 from ops.core.records import Json, Media, Origin, Record, Task, TaskKey, TaskState
