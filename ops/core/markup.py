@@ -11,6 +11,8 @@ from xml.parsers import expat
 
 from ops.errors import InvalidDataError
 
+MAX_DEPTH = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Element:
@@ -32,13 +34,16 @@ def parse_markup(text: str) -> Element:
     """The root element of an XML text; comments and text between the tags are left out.
 
     Raises:
-        InvalidDataError: not well-formed (line and column are named), or it has a document type.
+        InvalidDataError: not well-formed (line and column are named), more than 100 tags deep, or
+            with a document type.
     """
     root = Element("", {}, 0)
     stack = [root]
     parser = expat.ParserCreate()
 
     def start(tag: str, attributes: dict[str, str]) -> None:
+        if len(stack) > MAX_DEPTH:
+            _refuse(f"it is more than {MAX_DEPTH} tags deep", parser)
         element = Element(tag, attributes, parser.CurrentLineNumber)
         stack[-1].children.append(element)
         stack.append(element)

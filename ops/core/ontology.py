@@ -4,44 +4,20 @@ Owns parsing Label Studio's XML into an Ontology with a digest, and telling what
 lacks. Does not write label configs (label_config.py), and does not judge annotations otherwise.
 """
 
-import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
-from ops.core.encoding import encode
 from ops.core.markup import Element, parse_markup
+from ops.core.ontology_digest import ontology_digest
 from ops.core.records import Annotation, Json, Record
 from ops.core.regions import PATH_SEPARATOR, is_relation, label_paths
+from ops.core.tags import LABEL_TAGS, attribute, is_control, is_object, tag_of, to_names, variables
 from ops.errors import InvalidDataError
 
 # A task's own media object comes first; of several objects the first kind here is the media.
 _MEDIA = ("image", "audio", "audioplus", "video", "pdf", "hypertext", "timeseries", "text")
-_LABEL_TAGS = frozenset({"label", "choice"})
-# Tags that only make sense with `name` and `toName`; those that end in `labels` belong to them too.
-_CONTROL_TAGS = frozenset(
-    {
-        *("choices", "taxonomy", "textarea", "rating", "number", "datetime", "pairwise", "ranker"),
-        *("rectangle", "polygon", "keypoint", "ellipse", "brush", "bitmask", "vector"),
-        *("videorectangle", "magicwand"),
-    }
-)
-# Filter narrows a list of labels on the screen.
-_NO_CONTROLS = frozenset({"filter"})
-# What changes how a control looks and not what it can say.
-_LOOKS = frozenset(
-    {
-        *("background", "selectedcolor", "hotkey", "size", "opacity", "fillopacity", "fillcolor"),
-        *("strokewidth", "strokecolor", "strokestyle", "pointsize", "pointstyle", "icon", "html"),
-        *("showinline", "showlabels", "layout", "style", "classname", "idattr", "title", "hint"),
-        *("placeholder", "rows", "maxwidth", "minwidth", "width", "height", "labelwidth"),
-        *("showfullpath", "pathseparator", "showalias", "aliasstyle", "requiredmessage"),
-        *("showsubmitbutton", "selectionenabled", "crosshair"),
-    }
-)
-_CONDITIONS = ("visiblewhen", "whentagname", "whenlabelvalue", "whenchoicevalue", "whenrole")
-_VARIABLE = re.compile(r"\$([A-Za-z_]\w*)", re.ASCII)
 _INDEX = re.compile(r"\\\{\\\{\w+\\\}\\\}", re.ASCII)
 
 
@@ -191,86 +167,61 @@ def parse_ontology(label_config: str) -> Ontology:
     """
     root = parse_markup(label_config)
     _check_names(root)
-    pairs = [(element, _control(element)) for element in root.walk() if _is_control(element)]
-    objects = tuple(_object(element) for element in root.walk() if _is_object(element))
-    if not pairs:
+    controls = tuple(_control(element) for element in root.walk() if is_control(element))
+    objects = tuple(_object(element) for element in root.walk() if is_object(element))
+    if not controls:
         _refuse("has no control: no tag with name and toName", "add one, such as <Choices …>", root)
     if not objects:
         _refuse("has no object: no tag with name and value", 'add <Image value="$image" …>', root)
-    relations = tuple(_attribute(one, "value") for one in root.walk() if _tag(one) == "relation")
+    relations = tuple(attribute(one, "value") for one in root.walk() if tag_of(one) == "relation")
     return Ontology(
-        controls=tuple(control for _, control in pairs),
+        controls=controls,
         objects=objects,
         relations=relations,
         fields=tuple(dict.fromkeys(_fields(root))),
         media_field=_media_field(objects, root),
-        digest=_digest(root, pairs, objects),
+        digest=ontology_digest(root),
     )
 
 
-def _tag(element: Element) -> str:
-    return element.tag.lower()
-
-
-def _attribute(element: Element, name: str) -> str:
-    return element.attributes.get(name, "").strip()
-
-
-def _is_control(element: Element) -> bool:
-    if _tag(element) in _NO_CONTROLS:
-        return False
-    named = bool(_attribute(element, "name") and _attribute(element, "toName"))
-    return named or _tag(element) in _CONTROL_TAGS or _tag(element).endswith("labels")
-
-
-def _is_object(element: Element) -> bool:
-    shows = _attribute(element, "value") or _attribute(element, "valueList")
-    return bool(_attribute(element, "name") and shows and not _is_control(element))
-
-
 def _control(element: Element) -> Control:
-    name, to_name = _attribute(element, "name"), _attribute(element, "toName")
-    if not name or not to_name:
+    name = attribute(element, "name")
+    if not name or not to_names(element):
         missing = "toName" if name else "name"
         _refuse(f"<{element.tag}> has no {missing}", f'give it {missing}="…"', element)
     return Control(
         name=name,
         type=element.tag,
-        to_names=tuple(part.strip() for part in to_name.split(",")),
+        to_names=to_names(element),
         labels=tuple(_labels(element, ())),
-        dynamic=any(_variables(element)) or bool(_attribute(element, "apiUrl")),
-        choice=_attribute(element, "choice") or None,
-        required=_attribute(element, "required").lower() == "true",
-        per_region=_attribute(element, "perRegion").lower() == "true",
+        dynamic=any(variables(element)) or bool(attribute(element, "apiUrl")),
+        choice=attribute(element, "choice") or None,
+        required=attribute(element, "required").lower() == "true",
+        per_region=attribute(element, "perRegion").lower() == "true",
     )
 
 
 def _labels(element: Element, above: tuple[str, ...]) -> Iterator[Label]:
     for child in element.children:
         path = above
-        said = _attribute(child, "alias") or _attribute(child, "value")
-        if _tag(child) in _LABEL_TAGS and said:
+        said = attribute(child, "alias") or attribute(child, "value")
+        if tag_of(child) in LABEL_TAGS and said:
             path = (*above, said)
-            alias = _attribute(child, "alias") or None
-            yield Label(value=_attribute(child, "value"), alias=alias, path=path)
+            alias = attribute(child, "alias") or None
+            yield Label(value=attribute(child, "value"), alias=alias, path=path)
         yield from _labels(child, path)
 
 
 def _object(element: Element) -> Object:
     return Object(
-        name=_attribute(element, "name"), type=element.tag, fields=tuple(_variables(element))
+        name=attribute(element, "name"), type=element.tag, fields=tuple(variables(element))
     )
-
-
-def _variables(element: Element) -> Iterator[str]:
-    for name in ("value", "valueList", "on"):
-        yield from _VARIABLE.findall(_attribute(element, name))
 
 
 def _fields(root: Element) -> Iterator[str]:
     for element in root.walk():
-        if _tag(element) not in _LABEL_TAGS:
-            yield from _variables(element)
+        if tag_of(element) not in LABEL_TAGS:
+            yield from variables(element)
 
 
 def _media_field(objects: tuple[Object, ...], root: Element) -> str:
@@ -288,17 +239,17 @@ def _media_field(objects: tuple[Object, ...], root: Element) -> str:
 def _check_names(root: Element) -> None:
     names: dict[str, Element] = {}
     for element in root.walk():
-        name = _attribute(element, "name")
+        name = attribute(element, "name")
         if name in names:
             first = names[name].line
             _refuse(f"has the name {name!r} twice (first on line {first})", "rename one", element)
         if name:
             names[name] = element
     for element in root.walk():
-        for name in filter(None, _attribute(element, "toName").split(",")):
-            if name.strip() not in names:
+        for name in to_names(element):
+            if name not in names:
                 hint = f"name one of: {', '.join(names)}"
-                _refuse(f"speaks of {name.strip()!r}, which no tag is named", hint, element)
+                _refuse(f"speaks of {name!r}, which no tag is named", hint, element)
 
 
 def _refuse(problem: str, remedy: str, element: Element) -> NoReturn:
@@ -310,68 +261,3 @@ def _refuse(problem: str, remedy: str, element: Element) -> NoReturn:
         unchanged="nothing was written",
         hint=f"{remedy}; then run the same command again",
     )
-
-
-def _digest(
-    root: Element, pairs: list[tuple[Element, Control]], objects: tuple[Object, ...]
-) -> str:
-    conditions = dict(_conditions(root, ()))
-    meaning: dict[str, Json] = {
-        "controls": _sorted(
-            _control_meaning(element, control, conditions[id(element)])
-            for element, control in pairs
-        ),
-        "objects": _sorted(
-            {"name": one.name, "type": one.type.lower(), "fields": [*one.fields]} for one in objects
-        ),
-        "relations": _sorted(_settings(one) for one in root.walk() if _tag(one) == "relation"),
-    }
-    return hashlib.sha256(encode(meaning)).hexdigest()
-
-
-def _sorted(values: Iterable[dict[str, Json]]) -> list[Json]:
-    return [*sorted(values, key=encode)]
-
-
-def _control_meaning(element: Element, control: Control, when: list[Json]) -> dict[str, Json]:
-    return {
-        "name": control.name,
-        "type": control.type.lower(),
-        # Left and right of a Pairwise: the order counts.
-        "to_names": [*control.to_names],
-        "settings": _settings(element),
-        "labels": _sorted(_label_meanings(element, ())),
-        "when": when,
-    }
-
-
-def _settings(element: Element) -> dict[str, Json]:
-    return {
-        name.lower(): value.strip()
-        for name, value in element.attributes.items()
-        if name.lower() not in _LOOKS and name not in {"name", "toName"}
-    }
-
-
-def _label_meanings(element: Element, above: tuple[str, ...]) -> Iterator[dict[str, Json]]:
-    for child in element.children:
-        path = above
-        if _tag(child) in _LABEL_TAGS:
-            path = (*above, _attribute(child, "alias") or _attribute(child, "value"))
-            yield {"path": [*path], "settings": _settings(child)}
-        yield from _label_meanings(child, path)
-
-
-def _conditions(
-    element: Element, above: tuple[dict[str, Json], ...]
-) -> Iterator[tuple[int, list[Json]]]:
-    """By the id of each element: under which conditions the views around it show it."""
-    yield id(element), [*above]
-    stated: dict[str, Json] = {
-        name.lower(): value
-        for name, value in element.attributes.items()
-        if name.lower() in _CONDITIONS
-    }
-    inner = (*above, stated) if stated and _tag(element) == "view" else above
-    for child in element.children:
-        yield from _conditions(child, inner)

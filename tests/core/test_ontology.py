@@ -288,6 +288,7 @@ def test_a_row_name_matches_only_rows() -> None:
         (f"<!DOCTYPE View>{_BASE}", "a document type (<!DOCTYPE)"),
         (f'<!DOCTYPE View [<!ENTITY a "b">]>{_BASE}', "a document type (<!DOCTYPE)"),
         (f'<!DOCTYPE View SYSTEM "file:///etc/passwd">{_BASE}', "a document type (<!DOCTYPE)"),
+        ("<View>" * 5000, "more than 100 tags deep, line 1, column 601"),
         ("<View/>", "has no control"),
         (_config(_IMAGE), "has no control"),
         (_config(_IMAGE, '<Filter name="f" toName="image"/>'), "has no control"),
