@@ -2,21 +2,16 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path
-from typing import Any
 
-import boto3
-import pyarrow.fs
-import pyarrow.parquet
 import pytest
-from botocore.config import Config
 
 from ops.core.records import Json
 from ops.local import Connection
 from ops.studio import LabelStudio, StudioAnnotators
 from tests.command import Ops
 from tests.pictures import draw_pictures
+from tests.training import read_by_boto3, read_by_pyarrow
 
 pytestmark = pytest.mark.servers
 
@@ -38,21 +33,6 @@ def box(label: str, *, x: float = 10.0, name: str = "r1") -> Mapping[str, Json]:
     }  # fmt: skip
 
 
-def rows_of(servers: Connection, ref: str, repository: str, file: str) -> list[dict[str, Any]]:
-    """A snapshot file's rows, read over the S3 gateway with boto3."""
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=servers.lakefs_url,
-        aws_access_key_id=servers.lakefs_access_key_id,
-        aws_secret_access_key=servers.lakefs_secret_access_key,
-        region_name="us-east-1",
-        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
-    )
-    body = s3.get_object(Bucket=repository, Key=f"{ref}/snapshot/{file}")["Body"].read()
-    s3.close()
-    return pyarrow.parquet.read_table(BytesIO(body)).to_pylist()
-
-
 def test_two_rounds_make_two_versions(servers: Connection, tmp_path: Path) -> None:
     ops = Ops(tmp_path, servers)
     pictures = draw_pictures(tmp_path / "pictures", 8)
@@ -70,7 +50,7 @@ def test_two_rounds_make_two_versions(servers: Connection, tmp_path: Path) -> No
     started = ops.run("round", "start", "first", "--limit", "6").data
     assert started["tasks"] == 6
     assert ops.run("round", "start", "first", "--limit", "6").data["already_done"]
-    tasks = {row.key: row.id for row in studio.task_rows(started["project"])}
+    tasks = {str(row.key): row.id for row in studio.task_rows(started["project"])}
     assert len(tasks) == 6
 
     people.annotate(tasks["p000.png"], [box("brie")], annotator=ann, lead_time_s=4.5)
@@ -99,7 +79,7 @@ def test_two_rounds_make_two_versions(servers: Connection, tmp_path: Path) -> No
 
     second = ops.run("round", "start", "second", "--edit").data
     assert second["tasks"] == 3
-    copies = {row.key: row.id for row in studio.task_rows(second["project"])}
+    copies = {str(row.key): row.id for row in studio.task_rows(second["project"])}
     documents = studio.export(second["project"], [copies["p000.png"]])
     annotations = next(iter(documents))["annotations"]
     assert isinstance(annotations, list)
@@ -117,28 +97,17 @@ def test_two_rounds_make_two_versions(servers: Connection, tmp_path: Path) -> No
     log = ops.run("dataset", "log").data["versions"]
     assert [version["version"] for version in log] == [2, 1]
     v1 = Counter(
-        row["label"] for row in rows_of(servers, "v1", ops.repository, "annotations.parquet")
+        row["label"] for row in read_by_boto3(servers, ops.repository, "v1", "annotations")
     )
     v2 = Counter(
-        row["label"] for row in rows_of(servers, "v2", ops.repository, "annotations.parquet")
+        row["label"] for row in read_by_boto3(servers, ops.repository, "v2", "annotations")
     )
     assert (v1, v2) == ({"brie": 1, "gouda": 2}, {"brie": 2, "gouda": 1})
-    states = Counter(
-        row["state"] for row in rows_of(servers, "v2", ops.repository, "tasks.parquet")
-    )
+    states = Counter(row["state"] for row in read_by_boto3(servers, ops.repository, "v2", "tasks"))
     assert states == {"labeled": 2, "empty": 1, "skipped": 1, "unfinished": 2}
 
-    lake = pyarrow.fs.S3FileSystem(
-        access_key=servers.lakefs_access_key_id,
-        secret_key=servers.lakefs_secret_access_key,
-        endpoint_override=servers.lakefs_url.removeprefix("http://"),
-        scheme="http",
-        region="us-east-1",
-    )
-    table = pyarrow.parquet.read_table(
-        f"{ops.repository}/{log[1]['commit']}/snapshot/annotations.parquet", filesystem=lake
-    )
-    assert Counter(table.column("label").to_pylist()) == v1
+    by_commit = read_by_pyarrow(servers, ops.repository, log[1]["commit"], "annotations")
+    assert Counter(row["label"] for row in by_commit) == v1
 
     reverted = ops.run("dataset", "revert", "--to", "v1", "--yes").data
     assert reverted["version"] == 3
