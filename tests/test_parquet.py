@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from importlib import import_module
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -153,3 +154,32 @@ def test_a_truncated_snapshot_is_refused() -> None:
     tasks, _, _ = _packed([_record(number) for number in range(50)])
     with pytest.raises(InvalidDataError):
         list(read_tasks(tasks[: len(tasks) // 2]))
+
+
+def _documented(file: str) -> list[str]:
+    """The columns the reference lists for a file: name and type."""
+    page = Path(__file__).parents[1] / "docs" / "reference" / "snapshot.md"
+    section = page.read_text(encoding="utf-8").split(f"## `{file}`")[1].split("\n## ")[0]
+    rows = [line.split("|")[1:3] for line in section.splitlines() if line.startswith("| `")]
+    return [f"{name.strip().strip('`')}: {kind.strip()}" for name, kind in rows]
+
+
+def test_the_reference_lists_the_columns() -> None:
+    """Each with its type, in the order of the file."""
+    words = {
+        "string": "string",
+        "bool": "bool",
+        "int64": "int64",
+        "double": "double",
+        "list<element: string>": "list of string",
+        "list<element: list<element: double>>": "list of list of double",
+        "timestamp[us, tz=UTC]": "timestamp, UTC",
+    }
+    tasks, annotations, _ = _packed([_record(1)])
+    for file, data in (("tasks", tasks), ("annotations", annotations)):
+        schema = _PARQUET.ParquetFile(BytesIO(data)).schema_arrow
+        columns = [
+            f"{field.name}: {words[str(field.type)]}{' or null' if field.nullable else ''}"
+            for field in schema
+        ]
+        assert columns == _documented(f"snapshot/{file}.parquet")
