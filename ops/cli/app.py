@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Annotated
 
@@ -12,8 +12,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from ops.cli import config, data, dataset, init, local, quickstart
 from ops.cli import round as rounds
-from ops.cli.pages import HelpfulGroup
-from ops.cli.usage import refuse_bare_noun, refuse_command
+from ops.cli.pages import HELP_OPTIONS, HelpfulGroup
+from ops.cli.usage import refuse_bare_noun, refuse_command, refuse_early_option
 
 _LONE_VERBS = (quickstart, init)
 _NOUNS = {
@@ -23,7 +23,6 @@ _NOUNS = {
     "dataset": dataset.app,
     "config": config.app,
 }
-_HELP_OPTIONS = ("-h", "--help")
 _FLAGS = ("--json", "--quiet", "-q")
 _COMPLETION = "_OPS_COMPLETE"
 
@@ -61,19 +60,30 @@ def _root(
 
 
 @cache
-def tree() -> TyperGroup:
-    """The whole command tree, built once."""
+def tree(*, has_completion: bool = False) -> TyperGroup:
+    """The whole command tree, built once.
+
+    The options about completion are left out where they are not asked for: Typer 0.29 imports
+    pydantic (50 ms) to find that they have no value.
+    """
     app = typer.Typer(
         name="ops",
         cls=HelpfulGroup,
         callback=_root,
         invoke_without_command=True,
-        context_settings={"help_option_names": list(_HELP_OPTIONS)},
+        add_completion=has_completion,
+        context_settings={"help_option_names": list(HELP_OPTIONS)},
     )
     for module in _LONE_VERBS:
         module.register(app)
     for name, noun in _NOUNS.items():
-        app.add_typer(noun, name=name, cls=HelpfulGroup, no_args_is_help=False)
+        app.add_typer(
+            noun,
+            name=name,
+            cls=HelpfulGroup,
+            no_args_is_help=False,
+            context_settings={"help_option_names": list(HELP_OPTIONS)},
+        )
     root = typer.main.get_command(app)
     assert isinstance(root, TyperGroup), "it has nouns"  # noqa: S101
     return root
@@ -90,31 +100,34 @@ class _Named:
 
     Attributes:
         words: the words that exist.
-        group: the noun they end in, None where they end in a verb.
+        command: the verb, noun or root they end in.
         unknown: the first word that does not exist, or None.
-        end: how many of the arguments have been looked at.
+        before: options that stand before the last word.
+        after: everything behind it.
     """
 
     words: tuple[str, ...]
-    group: TyperGroup | None
+    command: TyperGroup | TyperCommand
     unknown: str | None = None
-    end: int = 0
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
 
 def _resolve(arguments: Sequence[str]) -> _Named:
-    found: tuple[str, ...] = ()
-    group = tree()
-    for end, argument in enumerate(arguments, start=1):
+    named = _Named(words=(), command=tree())
+    for index, argument in enumerate(arguments):
+        rest = tuple(arguments[index + 1 :])
         if argument.startswith("-"):
+            named = replace(named, before=(*named.before, argument), after=rest)
             continue
-        command = group.commands.get(argument)
-        if command is None:
-            return _Named(words=found, group=group, unknown=argument, end=end)
-        found = (*found, argument)
-        if not isinstance(command, TyperGroup):
-            return _Named(words=found, group=None, end=end)
-        group = command
-    return _Named(words=found, group=group, end=len(arguments))
+        assert isinstance(named.command, TyperGroup), "a verb ends the loop"  # noqa: S101
+        command = named.command.commands.get(argument)
+        if not isinstance(command, TyperGroup | TyperCommand):
+            return replace(named, unknown=argument)
+        named = replace(named, words=(*named.words, argument), command=command, after=rest)
+        if isinstance(command, TyperCommand):
+            break
+    return named
 
 
 def invoke(arguments: Sequence[str]) -> int:
@@ -123,29 +136,44 @@ def invoke(arguments: Sequence[str]) -> int:
     Raises:
         UsageError: there is no such command, or a noun stands alone.
     """
-    root = tree()
     if _COMPLETION in os.environ:
+        root = tree(has_completion=True)
         return int(root.main(list(arguments), prog_name="ops", standalone_mode=False) or 0)
     named = _resolve(arguments)
-    if named.group is not None and not any(option in arguments for option in _HELP_OPTIONS):
-        if named.unknown is not None:
-            refuse_command(named.unknown, list(named.group.commands), named.words)
-        if named.words or "--json" in arguments:
-            refuse_bare_noun(list(named.group.commands), named.words)
-    # Not root.main(): it makes exit code 1 of a closed pipe, and silence of an interrupt.
+    if isinstance(named.command, TyperCommand):
+        return _run(named.command, "ops " + " ".join(named.words), _verb_arguments(named))
+    group = named.command if named.words else tree(has_completion=True)
+    known = list(group.commands)
+    if any(option in arguments for option in HELP_OPTIONS):
+        return _run(group, " ".join(["ops", *named.words]), ["--help"])
+    if named.unknown is not None:
+        refuse_command(named.unknown, known, named.words)
+    if named.words or "--json" in arguments:
+        refuse_bare_noun(known, named.words)
+    return _run(group, "ops", list(arguments))
+
+
+def _verb_arguments(named: _Named) -> list[str]:
+    """A verb's arguments; the flags every verb has may stand before it: `ops --json round list`.
+
+    Raises:
+        UsageError: another option does.
+    """
+    for option in named.before:
+        if option not in {*_FLAGS, *HELP_OPTIONS}:
+            refuse_early_option(option, named.words)
+    return [*named.before, *named.after]
+
+
+def _run(command: TyperGroup | TyperCommand, path: str, arguments: list[str]) -> int:
+    # Not command.main(): it makes exit code 1 of a closed pipe, and silence of an interrupt. Nor
+    # through the root: Typer 0.29 imports pydantic (50 ms) to find that its --help was not given.
     try:
-        with root.make_context("ops", _flags_last(arguments, named)) as context:
-            root.invoke(context)
+        with command.make_context(path, arguments) as context:
+            command.invoke(context)
     except typer.Exit as leaving:
         return leaving.exit_code
     return 0
-
-
-def _flags_last(arguments: Sequence[str], named: _Named) -> list[str]:
-    """The arguments with the flags every verb has behind the verb: `ops --json round list`."""
-    before, after = arguments[: named.end], arguments[named.end :]
-    early = [argument for argument in before if argument in _FLAGS]
-    return [*(argument for argument in before if argument not in _FLAGS), *early, *after]
 
 
 def every_command() -> dict[tuple[str, ...], TyperCommand]:

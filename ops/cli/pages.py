@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 COMMON = "Common options"
+HELP_OPTIONS = ("-h", "--help")
 _WIDEST = 100
 _NARROWEST = 50
 _NAMES_WIDTH = 24

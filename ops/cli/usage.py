@@ -77,5 +77,20 @@ def refuse_bare_noun(known: Sequence[str], command: Sequence[str]) -> NoReturn:
     )
 
 
+def refuse_early_option(option: str, command: Sequence[str]) -> NoReturn:
+    """Refuse an option that stands before the verb it belongs to.
+
+    Raises:
+        UsageError: always.
+    """
+    path = " ".join(["ops", *command])
+    raise UsageError(
+        "early-option",
+        f"{option} stands before the verb",
+        unchanged=_UNCHANGED,
+        hint=f"put it behind: {path} … {option}\nsee its options with: {path} --help",
+    )
+
+
 def _did_you_mean(names: Sequence[str]) -> str:
     return f"; did you mean {' or '.join(names)}?" if names else ""

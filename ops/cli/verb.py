@@ -15,7 +15,7 @@ from typing import Annotated, Concatenate, ParamSpec, cast
 import typer
 
 from ops.cli.output import Result, envelope, print_result, write
-from ops.cli.pages import COMMON, HelpfulCommand
+from ops.cli.pages import COMMON, HELP_OPTIONS, HelpfulCommand
 from ops.cli.session import Session
 from ops.errors import NotFoundError
 
@@ -96,7 +96,10 @@ def verb(
         # What Typer reads instead of the real signature.
         setattr(run, "__signature__", inspect.Signature([*keyword, *extra]))  # noqa: B010
         run.__annotations__ = {p.name: p.annotation for p in [*keyword, *extra]}
-        app.command(words[-1], cls=HelpfulCommand, help=_help(function))(run)
+        settings = {"help_option_names": list(HELP_OPTIONS)}
+        app.command(words[-1], cls=HelpfulCommand, help=_help(function), context_settings=settings)(
+            run
+        )
         return function
 
     return register

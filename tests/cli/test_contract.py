@@ -134,6 +134,8 @@ def test_flags_may_stand_before_the_command(command: tuple[str, ...], call: Call
         (["data", "add", "--json"], ["data", "add"], "missing-value"),
         (["dataset", "revert", "--json"], ["dataset", "revert"], "missing-value"),
         (["init", "--kind", "blobs", "--json"], ["init"], "wrong-value"),
+        (["--colour", "round", "list", "--json"], ["round", "list"], "early-option"),
+        (["-r", "round", "list", "--json"], ["round", "list"], "early-option"),
     ],
 )
 def test_wrong_usage_with_json_is_one_document(
@@ -158,6 +160,7 @@ def test_wrong_usage_with_json_is_one_document(
         (["round", "start", "c", "d"], ["there is no place for d"]),
         (["data", "list", "--state", "odd"], ["--state takes one of labeled, empty, skipped"]),
         (["data", "add"], ["PATHS... is missing"]),
+        (["round", "--full", "sync", "c"], ["--full stands before", "ops round sync … --full"]),
     ],
 )
 def test_wrong_usage_says_what_would_be_right(
@@ -177,6 +180,8 @@ def test_an_argument_after_two_dashes_is_no_option(call: Call) -> None:
     said = call("round", "start", "--", "--json")
     assert said.stdout == ""
     assert said.stderr.startswith("error[")
+    document = check_envelope(call("--json", "round", "start", "--", "--x"), ["round", "start"])
+    assert document["errors"][0]["code"] == "setting-missing"
 
 
 def test_the_repository_of_a_flag_wins_and_is_checked(call: Call) -> None:
