@@ -23,6 +23,7 @@ from ops.quickstart import FEWEST_DIGITS, MOST_DIGITS
 
 if TYPE_CHECKING:
     from ops.ports import Annotators
+    from ops.runner.context import Context
 
 _REPOSITORY = "quickstart"
 _ROUND = "first"
@@ -140,7 +141,7 @@ def _digits(ready: Ready, *, count: int, dry_run: bool) -> Result:
     context = session.context()
     told = tell_story(
         context,
-        _people(session),
+        _people(context),
         namespace=ready.namespace,
         count=count,
         dry_run=dry_run,
@@ -150,8 +151,8 @@ def _digits(ready: Ready, *, count: int, dry_run: bool) -> Result:
     return story_result(ready, told, dataset.log(session))
 
 
-def _people(session: Session) -> "Annotators":
+def _people(context: "Context") -> "Annotators":
     from ops.studio import LabelStudio, StudioAnnotators
 
-    need = session.settings.need
-    return StudioAnnotators(LabelStudio(need("label_studio.url"), need("label_studio.token")))
+    assert isinstance(context.studio, LabelStudio), "the session makes it one"  # noqa: S101
+    return StudioAnnotators(context.studio)

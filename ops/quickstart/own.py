@@ -111,13 +111,17 @@ def open_own_round(
         return OwnRound(steps=found.steps, manifest=manifest)
     added = add_media(context, [folder], dry_run=dry_run)
     _refuse_nothing(context, folder, added)
-    steps = [*found.steps, *([f"add {len(added.added)} pictures"] if added.added else [])]
+    steps = [*found.steps, *([_addition(len(added.added))] if added.added else [])]
     if manifest is None or manifest.state is not RoundState.OPEN:
         steps.append(f"start round {name}")
     if not dry_run:
         started = start_round(context, name, Selection())
         manifest = started.manifest
     return OwnRound(steps=tuple(steps), manifest=manifest, added=added.added, ignored=added.ignored)
+
+
+def _addition(count: int) -> str:
+    return "add 1 picture" if count == 1 else f"add {count} pictures"
 
 
 def _manifest(context: Context, name: str) -> Manifest | None:
