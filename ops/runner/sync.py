@@ -199,8 +199,9 @@ class _Sync:
         now = Seen(
             key=row.key if row.key in self._round.tasks else None,
             updated_at=row.updated_at,
-            annotation_count=row.annotation_count,
-            skipped_count=row.skipped_count,
+            # 1.23's counters can fall below zero, where two people undo one skip.
+            annotation_count=max(0, row.annotation_count),
+            skipped_count=max(0, row.skipped_count),
         )
         before = delta.seen.get(row.id)
         if before == now:
@@ -209,7 +210,8 @@ class _Sync:
         delta.keys.update(one.key for one in (before, now) if one is not None and one.key)
         if now.key is None:
             delta.foreign.add(row.id)
-        if before is not None and before.annotation_count + before.skipped_count > 0:
+        was_answered = before is not None and before.annotation_count + before.skipped_count > 0
+        if was_answered or min(row.annotation_count, row.skipped_count) < 0:
             delta.suspects.add(row.id)
 
     def _uploads(self, delta: _Delta) -> Iterator[Upload]:
