@@ -95,7 +95,7 @@ class Transport:
         accept: tuple[int, ...] = (),
         stop: threading.Event | None = None,
     ) -> Reply:
-        """Send a request and give lakeFS's answer: a success, or a status named in `accept`.
+        """Send a request and give the answer: a success, or a status named in `accept`.
 
         Tried again, a bounded number of times with growing, jittered pauses, where that may help
         and cannot do harm: a request that is not repeatable only where it surely did not arrive or
@@ -103,7 +103,7 @@ class Transport:
 
         Args:
             request: what to send.
-            accept: statuses the caller has a meaning for, where lakeFS itself gives them.
+            accept: statuses the caller may have a meaning for.
             stop: once it is set, nothing is tried again.
 
         Raises:
@@ -115,7 +115,7 @@ class Transport:
         attempt = 1
         while True:
             outcome = self._once(request)
-            if isinstance(outcome, Reply) and _is_welcome(outcome, accept):
+            if isinstance(outcome, Reply) and (outcome.is_success or outcome.status in accept):
                 return outcome
             if attempt == self._options.tries or stop.is_set() or not _may_pass(outcome, request):
                 break
@@ -192,12 +192,6 @@ def _check_url(url: str) -> None:
         unchanged="nothing was read or written",
         hint="write it as https://lakefs.example.org; ops config show says where it is set",
     ) from cause
-
-
-def _is_welcome(reply: Reply, accept: tuple[int, ...]) -> bool:
-    if reply.status in accept:
-        return reply.said is not None
-    return 200 <= reply.status < 300  # noqa: PLR2004 - the successes of HTTP
 
 
 def _may_pass(outcome: Reply | _Silence, request: Request) -> bool:

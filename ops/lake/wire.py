@@ -61,6 +61,11 @@ class Reply:
     location: str = ""
 
     @property
+    def is_success(self) -> bool:
+        """Say whether it is one of HTTP's successes."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - as HTTP defines them
+
+    @property
     def said(self) -> str | None:
         """What lakeFS says went wrong; None where the body is not of lakeFS's making."""
         try:

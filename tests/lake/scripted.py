@@ -47,12 +47,13 @@ COMMIT = Answer(
 
 
 class Scripted:
-    """What a server is to answer, what it was asked, and which connections it has closed."""
+    """What a server is to answer; what it was asked, over which connections, and which it closed."""
 
     def __init__(self, script: Sequence[Answer], before: Callable[[], object]) -> None:
         """Answer in the script's order; its last answer serves for ever."""
         self.asked: list[str] = []
         self.closed = threading.Semaphore(0)
+        self.connections: set[object] = set()
         self._script = list(script)
         self._before = before
         self._lock = threading.Lock()
@@ -114,6 +115,7 @@ def serving(*script: Answer, before: Callable[[], object] = lambda: None) -> Gen
 
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            scripted.connections.add(self.client_address)
             answer = scripted.next_answer(self.command, self.path)
             if answer is HANG_UP:
                 self.close_connection = True

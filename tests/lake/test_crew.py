@@ -82,6 +82,37 @@ def test_items_are_pulled_no_faster_than_results_are_taken(run: Run) -> None:
     assert given == 1000
 
 
+def test_a_result_is_given_before_more_is_pulled() -> None:
+    """Room or not: a caller may wait long for its next item.
+
+    Of three workers, two are held up; that the third has begun with item 3 says that the result of
+    item 0 is there.
+    """
+    held = threading.Event()
+    began_three = threading.Event()
+    pulled: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(6):
+            if item == 4:
+                assert began_three.wait(10)
+            pulled.append(item)
+            yield item
+
+    def work(item: int, _: threading.Event) -> int:
+        if item == 3:
+            began_three.set()
+        if item in {1, 2, 3}:
+            assert held.wait(10)
+        return item
+
+    results = in_any_order(work, items(), workers=3)
+    assert next(results) == (0, 0)
+    assert len(pulled) <= 5
+    held.set()
+    assert len(list(results)) == 5
+
+
 def test_one_slow_item_does_not_let_the_others_pile_up() -> None:
     """In order, what waits for its turn takes up room."""
     pulled: list[int] = []

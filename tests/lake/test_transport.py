@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -39,6 +40,20 @@ NOT_REPEATABLE: dict[str, Callable[[LakeFS], object]] = {
     "create_repository": lambda lake: lake.create_repository("local://labels"),
     "write_if_absent": lambda lake: lake.write_if_absent("a", Upload(path="a", data=b"1")),
 }
+
+
+def until_together(count: int) -> Callable[[], object]:
+    """What holds every request until so many have come."""
+    arrived: list[None] = []
+    changed = threading.Condition()
+
+    def wait() -> None:
+        with changed:
+            arrived.append(None)
+            changed.notify_all()
+            assert changed.wait_for(lambda: len(arrived) >= count, timeout=20)
+
+    return wait
 
 
 def free_port() -> int:
@@ -205,13 +220,21 @@ def test_addresses_are_understood_as_lakectl_writes_them() -> None:
 
 def test_at_least_25_requests_are_in_flight() -> None:
     """None is answered before 25 are there."""
-    barrier = threading.Barrier(25, timeout=20)
     uploads = [Upload(path=str(number), data=b"1") for number in range(100)]
-    with serving(STORED, before=barrier.wait) as server:
+    with serving(STORED, before=until_together(25)) as server:
         assert server.lake().write_many("round-a", uploads) == 100
-    with serving(Answer(body=b"x"), before=barrier.wait) as server:
+    with serving(Answer(body=b"x"), before=until_together(25)) as server:
         found = list(server.lake().read_many("main", (str(number) for number in range(100))))
     assert found == [(str(number), b"x") for number in range(100)]
+
+
+def test_threads_share_the_connections_there_are() -> None:
+    """A request waits for a free one; none is opened besides, and none is opened twice."""
+    with serving(COMMIT) as server:
+        lake = server.lake(concurrency=4)
+        with ThreadPoolExecutor(16) as pool:
+            assert list(pool.map(lake.find_commit, ["main"] * 200)) == ["c1"] * 200
+        assert len(server.connections) <= 4
 
 
 def test_a_refused_upload_is_named_and_ends_the_rest() -> None:
