@@ -47,7 +47,7 @@ COMMIT = Answer(
 
 
 class Scripted:
-    """What a server is to answer; what it was asked, over which connections, and which it closed."""
+    """What a server is to answer, what it was asked over which connections, which it closed."""
 
     def __init__(self, script: Sequence[Answer], before: Callable[[], object]) -> None:
         """Answer in the script's order; its last answer serves for ever."""
