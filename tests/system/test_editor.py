@@ -46,9 +46,9 @@ def desk(servers: Connection) -> Iterator[Desk]:
         yield desk
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    """An empty browser page."""
+    """One browser page; each test opens another address in it."""
     with open_page() as page:
         yield page
 
@@ -68,6 +68,8 @@ def _log_in(servers: Connection) -> dict[str, str]:
 
 def _open(page: Page, servers: Connection, project: int, task: int) -> None:
     url = f"{servers.label_studio_url}/projects/{project}/data?task={task}"
+    # What is loaded now must not be taken for what is asked for.
+    page.open("about:blank", {})
     page.open(url, _log_in(servers))
     page.wait_for(f"!!{_STORE} && {_STORE}.objects.some(one => one.stageWidth > 0)")
 
