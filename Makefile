@@ -3,10 +3,11 @@
 #   make quickstart   set up, then one whole labeling round on the real servers
 #   make test         set up, then every check and test
 #   make check        the inner loop: format, lint, types, core tests; under a minute
+#   make docs         write docs/reference anew from the code
 #   make setup        .venv as uv.lock says (PYTHON=/path/to/python to choose one)
 #   make clean        remove what can be made again; labels and data in .ops/ stay
 
-.PHONY: quickstart test check setup lint clean
+.PHONY: quickstart test check docs setup lint clean
 .DEFAULT_GOAL := check
 
 BIN := .venv/bin
@@ -20,6 +21,9 @@ test: lint
 
 check: lint
 	$(BIN)/pytest tests/core
+
+docs: setup
+	$(BIN)/python -m tools.generate_reference
 
 lint: setup
 	$(BIN)/ruff format --check --quiet

@@ -21,27 +21,48 @@ _EXTRA = re.compile(r"unexpected extra argument\(?s?\)? \((.+)\)", re.DOTALL)
 
 def usage_error(error: TyperException, command: Sequence[str]) -> UsageError:
     """What Typer found wrong, in our words; `command` is what it was found at."""
-    code, message = _problem(error)
+    hint = " ".join(["ops", *command, "--help"])
+    param = getattr(error, "param", None)
+    if isinstance(error, typer.BadParameter) and isinstance(param, TyperArgument | TyperOption):
+        return _wrong_value(error, param, hint)
+    if option := getattr(error, "option_name", None):
+        return _wrong_option(str(option), error, hint)
+    said = error.format_message().rstrip(".")
+    if extra := _EXTRA.search(said):
+        return UsageError(
+            "extra-argument",
+            f"there is no place for {extra.group(1)}",
+            unchanged=_UNCHANGED,
+            hint=hint,
+        )
+    return UsageError("usage", said[:1].lower() + said[1:], unchanged=_UNCHANGED, hint=hint)
+
+
+def _wrong_value(
+    error: typer.BadParameter, param: TyperArgument | TyperOption, hint: str
+) -> UsageError:
+    if type(error).__name__ == "MissingParameter":
+        return UsageError(
+            "missing-value", f"{spelling(param)} is missing", unchanged=_UNCHANGED, hint=hint
+        )
     return UsageError(
-        code, message, unchanged=_UNCHANGED, hint=" ".join(["ops", *command, "--help"])
+        "wrong-value", f"{spelling(param)} takes {takes(param)}", unchanged=_UNCHANGED, hint=hint
     )
 
 
-def _problem(error: TyperException) -> tuple[str, str]:
-    param = getattr(error, "param", None)
-    if isinstance(error, typer.BadParameter) and isinstance(param, TyperArgument | TyperOption):
-        if type(error).__name__ == "MissingParameter":
-            return "missing-value", f"{spelling(param)} is missing"
-        return "wrong-value", f"{spelling(param)} takes {takes(param)}"
-    if option := getattr(error, "option_name", None):
-        if hasattr(error, "possibilities"):
-            close = getattr(error, "possibilities") or ()  # noqa: B009 - of a private class
-            return "unknown-option", f"there is no option {option}" + _did_you_mean(close)
-        return "missing-value", f"{option} needs a value after it"
-    if extra := _EXTRA.search(error.format_message()):
-        return "extra-argument", f"there is no place for {extra.group(1)}"
-    text = error.format_message().rstrip(".")
-    return "usage", text[:1].lower() + text[1:]
+def _wrong_option(option: str, error: TyperException, hint: str) -> UsageError:
+    # Only an option nobody knows comes with possibilities, be they none.
+    possibilities: Sequence[str] | None = getattr(error, "possibilities", ())
+    if possibilities == ():
+        return UsageError(
+            "missing-value", f"{option} needs a value after it", unchanged=_UNCHANGED, hint=hint
+        )
+    return UsageError(
+        "unknown-option",
+        f"there is no option {option}{_did_you_mean(possibilities)}",
+        unchanged=_UNCHANGED,
+        hint=hint,
+    )
 
 
 def refuse_command(word: str, known: Sequence[str], command: Sequence[str]) -> NoReturn:
@@ -92,5 +113,5 @@ def refuse_early_option(option: str, command: Sequence[str]) -> NoReturn:
     )
 
 
-def _did_you_mean(names: Sequence[str]) -> str:
+def _did_you_mean(names: Sequence[str] | None) -> str:
     return f"; did you mean {' or '.join(names)}?" if names else ""

@@ -237,7 +237,7 @@ def obtain_token(state: State) -> str:
     token = created.text_at("token")
     if token is None:
         raise UnavailableError(
-            "label-studio-token",
+            "no-token-made",
             f"Label Studio gave no personal access token (HTTP {created.status})",
             where=(("server", state.url(Service.LABEL_STUDIO)),),
             unchanged="the servers run, their data is untouched",

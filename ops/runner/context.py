@@ -219,7 +219,7 @@ def read_ontology(lake: Lake, ref: str) -> tuple[str, Ontology]:
     data = lake.read(ref, LABEL_CONFIG_PATH)
     if data is None:
         raise NotFoundError(
-            "no-ontology",
+            "ontology-gone",
             f"{ref} has no {LABEL_CONFIG_PATH}",
             subject=LABEL_CONFIG_PATH,
             unchanged="nothing was written",
