@@ -20,6 +20,20 @@ from ops.errors import ConfigurationError
 from ops.quickstart import MOST_DIGITS
 
 LABELS = tuple("0123456789")
+LABEL_CONFIG = "\n".join(
+    [
+        "<View>",
+        '  <Choices name="label" toName="image" choice="single" showInline="true">',
+        # Of itself Label Studio would give the first choice, 0, the key 1.
+        *(f'    <Choice value="{label}" hotkey="{label}"/>' for label in LABELS),
+        "  </Choices>",
+        '  <Image name="image" value="$image" zoom="true" maxWidth="400px"/>',
+        "</View>",
+        "",
+    ]
+)
+"""The choices above the picture, for a picture of a few pixels fills the page."""
+
 PHOTOGRAPHS = tuple(
     TaskKey(f"photos/{name}")
     for name in ("astronaut.png", "camera.png", "chelsea.png", "coffee.png", "rocket.jpg")

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from ops.core.records import TaskKey
 from ops.core.rounds import Manifest, RoundState
-from ops.quickstart.pictures import LABELS, PHOTOGRAPHS
+from ops.quickstart.pictures import PHOTOGRAPHS
 
 FIRST, SECOND = "first", "second"
 
@@ -25,7 +25,7 @@ class Chapter(StrEnum):
 
 
 _COMMANDS = {
-    Chapter.SET_UP: f"ops init --labels {','.join(LABELS)}",
+    Chapter.SET_UP: "ops init --label-config FILE",
     Chapter.PICTURES: "ops data add DIR",
     Chapter.START_FIRST: f"ops round start {FIRST}",
     Chapter.LABEL_FIRST: f"ops round sync {FIRST}, diff {FIRST}, finish {FIRST} --allow-unlabeled",

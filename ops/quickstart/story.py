@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from typing import assert_never
 
 from ops.core.diff import LabelDiff
-from ops.core.label_config import LabelKind, write_label_config
 from ops.core.names import MAIN, MEDIA_PREFIX, media_path, round_branch, version_tag
 from ops.core.records import TaskKey
 from ops.core.rounds import Manifest, RoundState, Selection
@@ -22,7 +21,7 @@ from ops.ports import Annotators
 from ops.quickstart.answers import NearestMean, make_answers
 from ops.quickstart.labeling import correct, submit
 from ops.quickstart.pictures import (
-    LABELS,
+    LABEL_CONFIG,
     PHOTOGRAPHS,
     Sample,
     is_ours,
@@ -129,7 +128,6 @@ class _Story:
         self._count = count
         self._namespace = namespace
         self._access = context.media
-        self._label_config = write_label_config(LABELS, LabelKind.CHOICES)
         self._reads: dict[str, VersionRead] = {}
 
     @cached_property
@@ -200,7 +198,7 @@ class _Story:
     def _init(self, *, dry_run: bool) -> tuple[str, ...]:
         found = init_repository(
             self._context,
-            label_config=self._label_config,
+            label_config=LABEL_CONFIG,
             namespace=self._namespace,
             dry_run=dry_run,
         )

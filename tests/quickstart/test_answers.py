@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 from PIL import Image
 
+from ops.core.ontology import parse_ontology
 from ops.core.records import TaskKey
 from ops.errors import ConfigurationError
 from ops.media import Image as FoundImage
@@ -15,6 +16,7 @@ from ops.media import MediaFile, find_files, read_image
 from ops.quickstart import MOST_DIGITS
 from ops.quickstart.answers import ANN, BEN, Answer, NearestMean, make_answers
 from ops.quickstart.pictures import (
+    LABEL_CONFIG,
     LABELS,
     PHOTOGRAPHS,
     Digit,
@@ -160,3 +162,12 @@ def test_labels_are_evenly_spread(sample: Sample) -> None:
     counts = Counter(sample.shown[key].label for key in picture_keys(200)[:200])
     assert set(counts) == set(LABELS)
     assert min(counts.values()) > 10
+
+
+def test_the_label_config_offers_the_digits_by_their_own_keys() -> None:
+    """What the answers say is what may be said, and the key 3 says 3."""
+    ontology = parse_ontology(LABEL_CONFIG)
+    [control] = ontology.controls
+    assert (control.name, ontology.media_field) == ("label", "image")
+    assert [label.value for label in control.labels] == list(LABELS)
+    assert all(f'value="{label}" hotkey="{label}"' in LABEL_CONFIG for label in LABELS)

@@ -8,14 +8,13 @@ from uuid import uuid4
 
 import pytest
 
-from ops.core.label_config import LabelKind, write_label_config
 from ops.core.records import Counts, Json, TaskKey
 from ops.core.rounds import Manifest, Selection
 from ops.errors import RefusedError, UnavailableError
 from ops.local import Connection
 from ops.ports import Annotators
 from ops.quickstart.answers import ANN, BEN, Answer, NearestMean, make_answers
-from ops.quickstart.pictures import LABELS, PHOTOGRAPHS, Sample, load_sample, picture_keys
+from ops.quickstart.pictures import LABEL_CONFIG, PHOTOGRAPHS, Sample, load_sample, picture_keys
 from ops.quickstart.plan import Chapter
 from ops.quickstart.reading import read_version
 from ops.quickstart.story import Told, tell_story
@@ -216,8 +215,9 @@ def test_a_round_of_other_pictures_is_not_touched(
     context: Context, people: StudioAnnotators, tmp_path: Path
 ) -> None:
     """Nobody's own pictures are answered by Ann and Ben, though the ontology is the same."""
-    config = write_label_config(LABELS, LabelKind.CHOICES)
-    init_repository(context, label_config=config, namespace=f"local://{context.lake.repository}")
+    init_repository(
+        context, label_config=LABEL_CONFIG, namespace=f"local://{context.lake.repository}"
+    )
     draw_pictures(tmp_path, 2)
     add_media(context, [tmp_path])
     manifest = start_round(context, "first", Selection()).manifest
