@@ -109,7 +109,7 @@ _RULES = (
         error=ConfigurationError,
         code="lakefs-version",
         message="this lakeFS does not know how to {doing}",
-        hint="run ops doctor: it says which versions fit",
+        hint="this ops works with lakeFS 1.84: compare the version the lakeFS UI shows",
     ),
     _Rule(
         statuses=(404,),
@@ -142,7 +142,7 @@ _RULES = (
         error=RefusedError,
         code="dirty-branch",
         message="cannot {doing}: something is staged there and not committed",
-        hint="find out and mend it with: ops doctor --fix",
+        hint="look at it, and take it back, in the lakeFS UI: the branch's Uncommitted Changes",
     ),
     _Rule(
         statuses=(400,),
@@ -207,7 +207,7 @@ _RULES = (
         error=ConfigurationError,
         code="broken-gate",
         message="cannot {doing}: a file in _lakefs_actions/ is malformed, so lakeFS refuses",
-        hint="mend or remove the file on that branch: ops doctor says which",
+        hint="mend or remove the file on that branch; lakeFS's log says which it is",
         shows_said=True,
     ),
     _Rule(
@@ -232,7 +232,7 @@ _RULES = (
         error=InternalError,
         code="lakefs-request",
         message="lakeFS did not take the request to {doing}",
-        hint="run ops doctor: it says which versions fit; else report this as a bug",
+        hint="this ops works with lakeFS 1.84; if the server is one, report this as a bug",
         shows_said=True,
     ),
 )

@@ -196,7 +196,7 @@ class UnexpectedAnswerError(ConfigurationError):
             f"Label Studio answers {status} about {what}",
             where=(("Label Studio says", reason(body)),),
             unchanged="nothing was written by this request",
-            hint="ops knows Label Studio 1.23; compare with: ops doctor",
+            hint="this ops works with Label Studio 1.23: compare with the server's page /version",
         )
 
 
