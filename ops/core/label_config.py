@@ -6,6 +6,7 @@ means is ontology.py's business.
 
 from collections.abc import Sequence
 from enum import StrEnum
+from string import digits
 from xml.sax.saxutils import quoteattr
 
 from ops.errors import UsageError
@@ -39,13 +40,19 @@ def write_label_config(labels: Sequence[str], kind: LabelKind) -> str:
     _check(labels)
     if kind is LabelKind.CHOICES:
         opening = '<Choices name="label" toName="image" choice="single" showInline="true">'
-        return _page("Choices", opening, [f"<Choice value={quoteattr(one)}/>" for one in labels])
+        return _page("Choices", opening, [_offer("Choice", one) for one in labels])
     tag = _TAGS[kind]
     return _page(
         tag,
         f'<{tag} name="label" toName="image">',
-        [f"<Label value={quoteattr(one)}/>" for one in labels],
+        [_offer("Label", one) for one in labels],
     )
+
+
+def _offer(tag: str, label: str) -> str:
+    """One class; a digit gets its own key, where Label Studio would give the first one the 1."""
+    key = f' hotkey="{label}"' if len(label) == 1 and label in digits else ""
+    return f"<{tag} value={quoteattr(label)}{key}/>"
 
 
 def _page(tag: str, opening: str, offers: Sequence[str]) -> str:

@@ -60,3 +60,12 @@ def test_labels_that_cannot_be_told_apart_are_refused(labels: list[str], message
         write_label_config(labels, LabelKind.CHOICES)
     assert message in caught.value.message
     assert caught.value.hint
+
+
+def test_a_digit_is_its_own_key() -> None:
+    """Label Studio counts the keys by place: 3 would label the third class, which is 2."""
+    written = write_label_config(["0", "1", "ten"], LabelKind.CHOICES)
+    assert '<Choice value="0" hotkey="0"/>' in written
+    assert '<Choice value="ten"/>' in written
+    keyless = written.replace(' hotkey="0"', "").replace(' hotkey="1"', "")
+    assert parse_ontology(written).digest == parse_ontology(keyless).digest
