@@ -260,7 +260,7 @@ def test_two_copies_are_one_answer() -> None:
 def test_two_copies_edited_alike_are_one_answer_and_differently_two() -> None:
     """No edit is lost: the older copy keeps the identity, the other has Label Studio's."""
     other: dict[str, Json] = {**_CHOICE, "value": {"choices": ["Dog"]}}
-    first = _copy(_OLD, "copy-1", result=[_CHOICE], created_at="2026-02-01T09:00:00Z")
+    first = _copy(_OLD, "copy-1", result=[_CHOICE], created_at="2026-02-01T09:00:00Z", lead_time=9)
     alike = _copy(_OLD, "copy-2", result=[_CHOICE], created_at="2026-02-01T09:00:01Z")
     apart = _copy(_OLD, "copy-3", result=[other], created_at="2026-02-01T09:00:02Z")
     record = _build(_document(apart, alike), _document(first), carried=(_OLD,))
@@ -268,6 +268,7 @@ def test_two_copies_edited_alike_are_one_answer_and_differently_two() -> None:
         _OLD.unique_id: (_CHOICE,),
         "copy-3": (other,),
     }
+    assert {one.unique_id: one.lead_time_s for one in record.annotations}[_OLD.unique_id] == 9
 
 
 _MODEL: dict[str, Json] = {"model_version": "m7", "score": 0.25}

@@ -217,6 +217,7 @@ _ONTOLOGY = parse_ontology(
         '<Labels name="actors" toName="video"><Label value="Car"/></Labels>',
         '<VideoRectangle name="track" toName="video"/>',
         '<Labels name="row_{{idx}}" toName="image"><Label value="R"/></Labels>',
+        '<Rating name="cell_{{idx}}_a" toName="image"/>',
         '<Relations><Relation value="on"/></Relations>',
     )
 )
@@ -270,6 +271,8 @@ def test_a_row_name_matches_only_rows() -> None:
     assert _ONTOLOGY.control("row_3") is not None
     assert _ONTOLOGY.control("arrow_3") is None
     assert _ONTOLOGY.control("row_") is None
+    assert _ONTOLOGY.control("cell_3_a") is not None
+    assert _ONTOLOGY.control("cell_3_ab") is None
     assert _ONTOLOGY.control("kind2") is None
 
 
