@@ -20,12 +20,12 @@ _LABELS = ("Cat", "Dog", "a|b")
 @st.composite
 def _regions(draw: st.DrawFn) -> Mapping[str, Json]:
     """A region of few ids, controls and labels, so that both sides often speak of the same one."""
-    kind = draw(st.sampled_from(["rectanglelabels", "choices", "textarea"]))
-    said = draw(st.lists(st.sampled_from(_LABELS), max_size=2))
+    kind = draw(st.sampled_from(["rectanglelabels", "rectanglelabels", "choices", "textarea"]))
+    said = draw(st.lists(st.sampled_from(_LABELS), min_size=1, max_size=2, unique=True))
     return {
-        "id": draw(st.sampled_from("ab")),
+        "id": draw(st.sampled_from("aab")),
         "type": kind,
-        "from_name": draw(st.sampled_from(["box", "kind"])),
+        "from_name": draw(st.sampled_from(["box", "box", "kind"])),
         "to_name": "image",
         "value": {kind: [*said], "x": draw(st.integers(0, 1))},
     }
@@ -38,10 +38,10 @@ def _annotations(draw: st.DrawFn, unique_id: str) -> Annotation:
         annotator="ann@example.com",
         round="cheese",
         created_at="2026-11-21T14:02:00.000000Z",
-        updated_at="2026-11-21T14:02:00.000000Z",
+        updated_at=f"2026-11-21T14:0{draw(st.integers(2, 3))}:00.000000Z",
         ontology_digest="0" * 64,
-        skipped=draw(st.booleans()),
-        result=tuple(draw(st.lists(_regions(), max_size=3))),
+        skipped=draw(st.sampled_from([False, False, True])),
+        result=tuple(draw(st.lists(_regions(), max_size=2))),
     )
 
 
@@ -49,7 +49,7 @@ def _annotations(draw: st.DrawFn, unique_id: str) -> Annotation:
 def _sides(draw: st.DrawFn, key: str) -> Record | None:
     if not draw(st.integers(0, 4)):
         return None
-    ids = draw(st.lists(st.sampled_from("uvw"), max_size=2, unique=True))
+    ids = draw(st.sampled_from(["u", "u", "uv", "v", ""]))
     return Record(
         task=_task(key),
         annotations=tuple(draw(_annotations(unique_id)) for unique_id in ids),
@@ -238,6 +238,29 @@ def test_a_corrected_label_is_a_transition() -> None:
         (TaskState.LABELED, TaskState.SKIPPED): 1,
         (None, TaskState.EMPTY): 1,
     }
+
+
+def test_labels_added_to_a_region_are_no_transition() -> None:
+    """Only one label for one is; two for one are a gain and losses."""
+
+    def said(*labels: str) -> Record:
+        value: Json = {"rectanglelabels": [*labels]}
+        return _record("p", {**_box("a", "Cat"), "value": value})
+
+    more = diff_records([(said("Cat"), said("Cat", "Dog"))])
+    assert (more.labels, more.transitions) == ({"Dog": (1, 0)}, {})
+    other = diff_records([(said("Cat", "Dog"), said("Fox"))])
+    assert other.labels == {"Cat": (0, 1), "Dog": (0, 1), "Fox": (1, 0)}
+    assert other.transitions == {}
+
+
+def test_an_annotation_saved_without_a_change_is_none() -> None:
+    """Its times differ; the record changed, the annotation says the same."""
+    before = _record("p", _box("a", "Cat"))
+    [one] = before.annotations
+    after = replace(before, annotations=(replace(one, updated_at="2026-11-22T00:00:00.000000Z"),))
+    diff = diff_records([(before, after)])
+    assert (diff.changed, diff.annotations_changed) == (("p",), 0)
 
 
 def test_a_moved_box_is_a_change_without_a_label() -> None:

@@ -205,6 +205,8 @@ MALFORMED_MANIFESTS: Mapping[str, tuple[Callable[[Document], None], str]] = {
     "an unknown state is counted": (_set("counts.lost", 1), "counts.lost"),
     "counts that do not add up": (_set("counts.labeled", 2), "counts.states"),
     "a total that does not add up": (_set("counts.tasks", 4), "counts.tasks"),
+    "fewer counted than there are": (_set("tasks.count", 4), "counts.tasks"),
+    "a state too few": (_set("counts.labeled", 0), "counts.states"),
     "more counted than there are": (_set("tasks.count", 2), "counts.tasks"),
     "annotators are a text": (_set("annotators", "ann"), "annotators"),
     "an annotator is null": (_set("annotators", [None]), "annotators"),
