@@ -64,9 +64,13 @@ class Started:
 
 @dataclass(kw_only=True)
 class _Seen:
-    """What is known of the servers; a part is None once a step has made it stale."""
+    """What is known of the servers; a part is None once a step has made it stale.
+
+    `selected_at` is the commit `tasks` were selected at, before a manifest names them.
+    """
 
     branch: CommitId | None = None
+    selected_at: CommitId | None = None
     manifest: Manifest | None = None
     tasks: Mapping[TaskKey, RoundTask] = field(default_factory=dict[TaskKey, RoundTask])
     project: int | None = None
@@ -128,7 +132,10 @@ class _Start:
             self._refuse_taken_name()
             seen.branch = head
             seen.manifest = branch_manifest(lake, self._name) if head else None
-            seen.tasks = self._tasks(seen.manifest)
+            if seen.manifest is not None:
+                seen.tasks = read_tasks(lake, self._branch, seen.manifest)
+            elif seen.selected_at != self.base:
+                seen.tasks, seen.selected_at = self._select(), self.base
         if seen.manifest is not None:
             self.base = seen.manifest.base
             self._refuse_other_round(seen.manifest)
@@ -180,9 +187,12 @@ class _Start:
             case StartStep.OPEN:
                 self._open(seen)
 
-    def _tasks(self, manifest: Manifest | None) -> Mapping[TaskKey, RoundTask]:
-        if manifest is not None:
-            return read_tasks(self._context.lake, self._branch, manifest)
+    def _select(self) -> Mapping[TaskKey, RoundTask]:
+        """The tasks asked for, at the base.
+
+        Raises:
+            RefusedError: there are none.
+        """
         entries = select_tasks(self._context, self.base, self._selection)
         if not entries:
             raise RefusedError(
