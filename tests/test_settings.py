@@ -282,6 +282,18 @@ def test_the_local_stacks_credentials_go_to_no_other_server(tmp_path: Path) -> N
     assert found.find("label_studio.token") == "local-token"
 
 
+def test_the_address_in_force_decides_whose_credentials_go_there(tmp_path: Path) -> None:
+    """The environment's, though ops.toml names the stack's own."""
+    found = _load(
+        tmp_path,
+        local=STACK,
+        file=_toml("lakefs.url", STACK["lakefs.url"]),
+        environment={"OPS_LAKEFS_URL": "https://lake.example.org"},
+    )
+    assert found.find("lakefs.url") == "https://lake.example.org"
+    assert found.find("lakefs.secret_access_key") is None
+
+
 @pytest.mark.parametrize("end", ["", "/", "/api/v1", "/api/v1/"])
 def test_an_address_is_used_in_one_form(end: str, tmp_path: Path) -> None:
     """Lakectl's variable may name the API's root; pages of the UI are below the server's."""
