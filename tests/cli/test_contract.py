@@ -115,6 +115,13 @@ def test_flags_may_stand_before_the_command(command: tuple[str, ...], call: Call
     assert document["errors"][0]["code"] == "unknown-option"
 
 
+def test_a_flag_before_the_command_does_its_work(call: Call) -> None:
+    """Between noun and verb, too."""
+    behind = call("config", "show", "--json")
+    assert check_envelope(behind, ["config", "show"])["exit_code"] == 0
+    assert call("--json", "config", "show") == call("config", "--json", "show") == behind
+
+
 @pytest.mark.parametrize(
     ("arguments", "command", "code"),
     [
