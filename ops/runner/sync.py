@@ -1,8 +1,8 @@
 """`round sync`: what people submitted, as records on the round's branch, in one commit.
 
 Owns how a delta is found and proven: tasks updated since the cursor, less an overlap; the project's
-own totals against the index; a scan of the whole index where they disagree; everything at a finish
-or with `--full`. Label Studio's answer is always taken in its export form, the only one that tells
+own totals against what was read; a scan of the task index where they disagree; everything where
+they still do, at a finish and with `--full`. Label Studio's answer is always taken in its export form, the only one that tells
 an annotation's identity. Decides nothing about annotations: that is ops/core/exports.py.
 """
 
@@ -57,9 +57,8 @@ class Synced:
 def sync_round(context: Context, name: str, *, full: bool = False, dry_run: bool = False) -> Synced:
     """Bring a round's branch up to Label Studio.
 
-    Cost with nothing changed: six requests to lakeFS, two to Label Studio. Otherwise one more a 1
-        000
-    rows and a 250 tasks fetched, one upload a changed record, one commit. Repeatable; nothing
+    Cost with nothing changed: six requests to lakeFS, two to Label Studio. Otherwise one more a
+    1 000 rows and a 250 tasks fetched, one upload a changed record, one commit. Repeatable; nothing
     changed means no write and no commit.
 
     Raises:
