@@ -79,11 +79,12 @@ class BarReporter:
         )
 
         columns = [SpinnerColumn(finished_text="✓"), TextColumn("{task.description}")]
-        counted = [BarColumn(bar_width=28), MofNCompleteColumn()] if total is not None else []
-        with Progress(*columns, *counted, TimeElapsedColumn(), console=self._console) as bar:
-            task = bar.add_task(title, total=total)
-            yield _BarPhase(bar, task)
-            bar.update(task, total=total or 1, completed=total or 1)
+        counted = [BarColumn(bar_width=28), MofNCompleteColumn()]
+        seen = counted if total is not None else [TextColumn("{task.fields[count]}")]
+        with Progress(*columns, *seen, TimeElapsedColumn(), console=self._console) as bar:
+            phase = _BarPhase(bar, bar.add_task(title, total=total, count=""))
+            yield phase
+            phase.end(is_counted=total is not None)
 
     def note(self, text: str) -> None:
         """Print the line above any bar."""
@@ -96,10 +97,17 @@ class _BarPhase:
     def __init__(self, bar: "Progress", task: "TaskID") -> None:
         self._bar = bar
         self._task = task
+        self._done = 0
 
     def advance(self, count: int = 1) -> None:
         """Move the bar."""
-        self._bar.advance(self._task, count)
+        self._done += count
+        self._bar.update(self._task, completed=self._done, count=str(self._done))
+
+    def end(self, *, is_counted: bool) -> None:
+        """Show the phase as done, with what was really counted."""
+        done = self._done if is_counted else 1
+        self._bar.update(self._task, total=done, completed=done)
 
 
 def reporter(stream: TextIO, *, quiet: bool) -> Reporter:

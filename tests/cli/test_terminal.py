@@ -4,9 +4,11 @@ import os
 import pty
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from io import StringIO
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -111,6 +113,53 @@ def test_names_beyond_ascii_are_shown() -> None:
         "käse    2",
         "\\udcff",
     ]
+
+
+@contextmanager
+def _terminal() -> Generator[tuple[TextIO, Callable[[], str]]]:
+    """A stream that is a terminal, and what is on its screen: the last state of each line."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w", encoding="utf-8") as stream:
+
+        def screen() -> str:
+            stream.flush()
+            shown = _read(ours).decode().replace("\r\n", "\n")
+            plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+            return "\n".join(line.rpartition("\r")[2] for line in plain.split("\n"))
+
+        yield stream, screen
+    os.close(ours)
+
+
+def test_bars_end_with_what_was_counted() -> None:
+    """A total that was a guess gives way to the count; a phase of unknown length shows one, too."""
+    with _terminal() as (stream, screen):
+        narrator = reporter(stream, quiet=False)
+        for done, total in ((3, 3), (2, 3), (0, 0), (250, None), (0, None)):
+            with narrator.phase(f"doing {done}", total) as phase:
+                phase.advance(done)
+        narrator.note("lakeFS moved")
+        lines = screen().splitlines()
+    counts = [re.sub(r"[━╸╺]", "", line).split()[:-1] for line in lines[:5]]
+    assert counts == [
+        ["✓", "doing", "3", "3/3"],
+        ["✓", "doing", "2", "2/2"],
+        ["✓", "doing", "0", "0/0"],
+        ["✓", "doing", "250", "250"],
+        ["✓", "doing", "0", "0"],
+    ]
+    assert lines[5] == "lakeFS moved"
+
+
+def test_a_bar_that_was_broken_off_is_not_shown_as_done() -> None:
+    """It stays where it was when the error came."""
+    with _terminal() as (stream, screen):
+        with suppress(KeyError), reporter(stream, quiet=False).phase("uploading", 10) as phase:
+            phase.advance(3)
+            raise KeyError
+        shown = screen()
+    assert "3/10" in shown
+    assert "✓" not in shown
 
 
 def test_a_phase_is_one_line_where_there_is_no_terminal() -> None:
