@@ -25,7 +25,7 @@ app = typer.Typer(
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")]
 
 
-@verb(app, "local", "up")
+@verb(app, "local", "up", takes_repository=False)
 def up(session: Session, *, dry_run: DryRun = False) -> Result:
     """Start the servers, or whichever of them does not run, and wait until they are ready.
 
@@ -44,7 +44,7 @@ def up(session: Session, *, dry_run: DryRun = False) -> Result:
     return _status_result(found, heading, after=["log-in for both: ops local status --credentials"])
 
 
-@verb(app, "local", "down")
+@verb(app, "local", "down", takes_repository=False)
 def down(session: Session, *, dry_run: DryRun = False) -> Result:
     """Stop the servers `ops local up` started, and nothing else; their data stay."""
     from ops.local import stack
@@ -57,7 +57,7 @@ def down(session: Session, *, dry_run: DryRun = False) -> Result:
     return _status_result(found, heading)
 
 
-@verb(app, "local", "status")
+@verb(app, "local", "status", takes_repository=False)
 def status(
     session: Session,
     *,
@@ -74,7 +74,7 @@ def status(
     return _status_result(found, after=lines, extra={"credentials": secrets} if credentials else {})
 
 
-@verb(app, "local", "env")
+@verb(app, "local", "env", takes_repository=False)
 def env(session: Session) -> Result:
     """Print the servers' addresses and credentials as variables: eval "$(ops local env)".
 
@@ -107,7 +107,7 @@ def env(session: Session) -> Result:
     )
 
 
-@verb(app, "local", "logs")
+@verb(app, "local", "logs", takes_repository=False)
 def logs(
     session: Session,
     server: Annotated[
@@ -136,7 +136,7 @@ def logs(
     )
 
 
-@verb(app, "local", "reset")
+@verb(app, "local", "reset", takes_repository=False)
 def reset(
     session: Session,
     *,
