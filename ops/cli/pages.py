@@ -17,7 +17,7 @@ HELP_OPTIONS = ("-h", "--help")
 _WIDEST = 100
 _NARROWEST = 50
 _NAMES_WIDTH = 24
-_KINDS = {"int": "N", "float": "NUMBER", "str": "TEXT", "Path": "PATH"}
+_KINDS = {"int": "N", "float": "NUMBER", "Path": "PATH"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +116,10 @@ def _paragraphs(text: str | None) -> Sequence[str]:
 
 
 def value_name(param: TyperArgument | TyperOption) -> str:
-    """What stands for the value in help and errors: `NAME`, `N`, `labeled|empty`, `PATH...`."""
+    """What stands for the value in help and errors: `NAME`, `N`, `labeled|empty`, `PATHS...`.
+
+    A text is called by its option: `--ref REF`.
+    """
     descriptor = param.type_descriptor
     if param.metavar is not None:
         name = param.metavar
@@ -125,7 +128,8 @@ def value_name(param: TyperArgument | TyperOption) -> str:
     elif isinstance(param, TyperArgument):
         name = param.name.upper()
     else:
-        name = _KINDS.get(getattr(descriptor.annotation, "__name__", ""), "VALUE")
+        own = max(param.opts, key=len).rpartition("-")[2].upper()
+        name = _KINDS.get(getattr(descriptor.annotation, "__name__", ""), own)
     return f"{name}..." if param.nargs == -1 else name
 
 
