@@ -10,9 +10,9 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Any, NoReturn, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ops.core.records import CommitId
 from ops.errors import ConflictError, NotFoundError, UnavailableError
@@ -20,13 +20,15 @@ from ops.lake import crew, failures
 from ops.lake.answers import change_of, commit_of, named_commit_of, object_of
 from ops.lake.failures import Site
 from ops.lake.requests import Requests
-from ops.lake.transport import Options, Transport
-from ops.lake.wire import Reply, Request
+from ops.lake.transport import Options, Sendable, Transport
+from ops.lake.wire import PAGE_LENGTH, Reply
 from ops.ports import Change, Commit, StoredObject, Upload
+
+if TYPE_CHECKING:
+    from ops.lake.sdk import Calls
 
 Answer = TypeVar("Answer")
 
-_PAGE_LENGTH = 1000
 _PROTECTION_WAIT_S = 8.0
 _PROTECTION_POLL_S = 0.25
 _RULE_TRIES = 5
@@ -87,12 +89,12 @@ class LakeFS:
 
     def server_version(self) -> str:
         """The server's version, as `1.84.0`. One request."""
-        request = self._requests.config()
+        request = self._calls.config()
         return self._ask(request, lambda answer: str(answer["version_config"]["version"]))
 
     def repository_exists(self) -> bool:
         """Say whether the repository is there. One request."""
-        request = self._requests.find_repository()
+        request = self._calls.find_repository()
         return self._send_unless(request, 404, "repository not found") is not None
 
     def create_repository(self, namespace: str) -> bool:
@@ -102,7 +104,7 @@ class LakeFS:
             ConflictError: the storage namespace belongs to another repository.
             ConfigurationError: lakeFS cannot use the storage namespace.
         """
-        request = self._requests.create_repository(namespace)
+        request = self._calls.create_repository(namespace)
         return self._send_unless(request, 409, "not unique") is not None
 
     def is_protected(self, branch: str) -> bool:
@@ -122,7 +124,7 @@ class LakeFS:
         """
         for _ in range(_RULE_TRIES):
             patterns, etag = self._protection_rules()
-            request = self._requests.set_protection_rules([*patterns, branch], etag)
+            request = self._calls.set_protection_rules([*patterns, branch], etag)
             is_named = any(fnmatchcase(branch, pattern) for pattern in patterns)
             if not is_named and self._send_unless(request, 412, "precondition failed") is None:
                 continue
@@ -165,11 +167,13 @@ class LakeFS:
         Raises:
             NotFoundError: there is no such ref.
         """
-        return self._list(self._requests.log(ref, first_parent=first_parent), commit_of)
+        return self._list(
+            lambda after: self._calls.log(ref, after, first_parent=first_parent), commit_of
+        )
 
     def branches(self, prefix: str = "") -> Iterator[tuple[str, CommitId]]:
         """Branches with their heads, by name. One request a 1 000."""
-        return self._list(self._requests.branches(prefix), named_commit_of)
+        return self._list(lambda after: self._calls.branches(prefix, after), named_commit_of)
 
     def create_branch(self, name: str, source: str) -> bool:
         """Create a branch at a ref; False if a branch of that name is there already. One request.
@@ -179,7 +183,7 @@ class LakeFS:
             ConflictError: a tag has that name.
             InvalidDataError: no branch can have that name.
         """
-        request = self._requests.create_branch(name, source)
+        request = self._calls.create_branch(name, source)
         return self._send_unless(request, 409, "branch already exists") is not None
 
     def delete_branch(self, name: str) -> bool:
@@ -188,7 +192,7 @@ class LakeFS:
         Raises:
             RefusedError: it is the repository's default branch.
         """
-        request = self._requests.delete_branch(name)
+        request = self._calls.delete_branch(name)
         return self._send_unless(request, 404, "branch not found") is not None
 
     def list_objects(
@@ -201,7 +205,10 @@ class LakeFS:
         Raises:
             NotFoundError: there is no such ref.
         """
-        return self._list(self._requests.list_objects(ref, prefix, metadata=metadata), object_of)
+        return self._list(
+            lambda after: self._requests.list_objects(ref, prefix, after, metadata=metadata),
+            object_of,
+        )
 
     def read(self, ref: str, path: str) -> bytes | None:
         """An object's bytes; None where there is no such object, or no such ref. One request."""
@@ -274,9 +281,9 @@ class LakeFS:
         """
         if not paths:
             return
-        self._transport.send(self._requests.branch(branch))
-        for start in range(0, len(paths), _PAGE_LENGTH):
-            request = self._requests.delete_objects(branch, paths[start : start + _PAGE_LENGTH])
+        self._transport.send(self._calls.branch(branch))
+        for start in range(0, len(paths), PAGE_LENGTH):
+            request = self._requests.delete_objects(branch, paths[start : start + PAGE_LENGTH])
             for failed in self._ask(request, _deletion_failures):
                 self._refuse(failed, request)
 
@@ -286,7 +293,7 @@ class LakeFS:
         Raises:
             NotFoundError: there is no such branch.
         """
-        return self._list(self._requests.uncommitted(branch), change_of)
+        return self._list(lambda after: self._calls.uncommitted(branch, after), change_of)
 
     def discard(self, branch: str) -> None:
         """Drop everything staged on a branch. One request.
@@ -295,7 +302,7 @@ class LakeFS:
             NotFoundError: there is no such branch.
             RefusedError: the branch is protected.
         """
-        self._transport.send(self._requests.discard(branch))
+        self._transport.send(self._calls.discard(branch))
 
     def commit(self, branch: str, message: str, metadata: Mapping[str, str]) -> CommitId | None:
         """Commit what is staged; None where there is nothing to commit. One request.
@@ -304,7 +311,7 @@ class LakeFS:
             NotFoundError: there is no such branch.
             RefusedError: the branch is protected, or a hook of the server refused (code `gate`).
         """
-        request = self._requests.commit(branch, message, metadata)
+        request = self._calls.commit(branch, message, metadata)
         reply = self._send_unless(request, 400, "no changes")
         return reply and self._read(reply, request, lambda answer: CommitId(answer["id"]))
 
@@ -320,7 +327,8 @@ class LakeFS:
             NotFoundError: there is no such ref.
         """
         return self._list(
-            self._requests.diff(left, right, prefix, since_base=since_base), change_of
+            lambda after: self._calls.diff(left, right, prefix, after, since_base=since_base),
+            change_of,
         )
 
     def merge(
@@ -343,7 +351,8 @@ class LakeFS:
                 destination (code `dirty-branch`).
         """
         strategy = "dest-wins" if keep_destination else None
-        request = self._requests.merge(source, destination, message, metadata, strategy=strategy)
+        merge = {"message": message, "metadata": dict(metadata), "strategy": strategy}
+        request = self._calls.merge(source, destination, merge)
         reply = self._send_unless(request, 400, "no changes")
         return reply and self._read(reply, request, lambda answer: CommitId(answer["reference"]))
 
@@ -353,12 +362,12 @@ class LakeFS:
         Raises:
             NotFoundError: there is no such source or destination.
         """
-        request = self._requests.merge_base(source, destination)
+        request = self._calls.merge_base(source, destination)
         return self._ask(request, lambda answer: CommitId(answer["base_commit_id"]))
 
     def tags(self) -> Iterator[tuple[str, CommitId]]:
         """Tags with their commits, by name. One request a 1 000."""
-        return self._list(self._requests.tags(), named_commit_of)
+        return self._list(self._calls.tags, named_commit_of)
 
     def create_tag(self, name: str, commit: CommitId) -> bool:
         """Tag a commit; False if the tag is there already at the same commit. One or two requests.
@@ -368,10 +377,10 @@ class LakeFS:
             ConflictError: the tag names another commit, or a branch has that name.
             InvalidDataError: no tag can have that name.
         """
-        request = self._requests.create_tag(name, commit)
+        request = self._calls.create_tag(name, commit)
         if self._send_unless(request, 409, "tag already exists") is not None:
             return True
-        _, tagged = self._ask(self._requests.tag(name), named_commit_of)
+        _, tagged = self._ask(self._calls.tag(name), named_commit_of)
         if tagged == commit:
             return False
         raise ConflictError(
@@ -383,7 +392,14 @@ class LakeFS:
             hint="see what both commits hold: ops dataset log",
         )
 
-    def _send_unless(self, request: Request, status: int, says: str) -> Reply | None:
+    @cached_property
+    def _calls(self) -> "Calls":
+        # Only who asks for one waits for the SDK's import.
+        from ops.lake.sdk import Calls
+
+        return Calls(self.repository, self._transport)
+
+    def _send_unless(self, request: Sendable, status: int, says: str) -> Reply | None:
         """Send a request; None where lakeFS refuses it with this status and these words."""
         reply = self._transport.send(request, accept=(status,))
         if reply.status != status:
@@ -392,20 +408,22 @@ class LakeFS:
             return None
         return self._refuse(reply, request)
 
-    def _refuse(self, reply: Reply, request: Request) -> NoReturn:
+    def _refuse(self, reply: Reply, request: Sendable) -> NoReturn:
         raise failures.refused(reply, request, self._site)
 
-    def _ask(self, request: Request, reader: Callable[[Any], Answer]) -> Answer:
+    def _ask(self, request: Sendable, reader: Callable[[Any], Answer]) -> Answer:
         """Send a request and read the answer."""
         return self._read(self._transport.send(request), request, reader)
 
-    def _read(self, reply: Reply, request: Request, reader: Callable[[Any], Answer]) -> Answer:
+    def _read(self, reply: Reply, request: Sendable, reader: Callable[[Any], Answer]) -> Answer:
         try:
             return reader(json.loads(reply.data))
         except (ValueError, KeyError, TypeError) as error:
             raise failures.foreign(reply, request, self._site) from error
 
-    def _list(self, request: Request, reader: Callable[[Any], Answer]) -> Iterator[Answer]:
+    def _list(
+        self, page: Callable[[str], Sendable], reader: Callable[[Any], Answer]
+    ) -> Iterator[Answer]:
         """Every entry of a listing; each page is asked for when the one before is used up."""
 
         def page_of(answer: Any) -> tuple[list[Answer], str | None]:  # noqa: ANN401 - decoded JSON
@@ -415,13 +433,12 @@ class LakeFS:
 
         after: str | None = ""
         while after is not None:
-            query = {**request.query, "amount": _PAGE_LENGTH, "after": after}
-            entries, after = self._ask(replace(request, query=query), page_of)
+            entries, after = self._ask(page(after), page_of)
             yield from entries
 
     def _protection_rules(self) -> tuple[list[str], str]:
         """The patterns of protected branches, and the etag that stands for them."""
-        request = self._requests.protection_rules()
+        request = self._calls.protection_rules()
         reply = self._transport.send(request)
         patterns = self._read(
             reply, request, lambda rules: [str(rule["pattern"]) for rule in rules]
@@ -430,7 +447,7 @@ class LakeFS:
 
     def _is_refused(self, branch: str) -> bool:
         """Say whether the branch refuses a write that would leave nothing; waits until it does."""
-        request = self._requests.probe(branch, f"_ops/protection-probe-{uuid.uuid4().hex}")
+        request = self._calls.probe(branch, f"_ops/protection-probe-{uuid.uuid4().hex}")
         deadline = time.monotonic() + _PROTECTION_WAIT_S
         while self._send_unless(request, 403, "protected branch") is not None:
             if time.monotonic() > deadline:

@@ -17,7 +17,7 @@ from ops.errors import (
     RefusedError,
     UnavailableError,
 )
-from ops.lake.wire import Reply, Request
+from ops.lake.wire import Intent, Reply
 
 _RUN_AGAIN = "run the same command again: what is done already is not done twice"
 _NOTHING = "nothing was changed by this request"
@@ -243,7 +243,7 @@ _POINT = re.compile(r"^\s*\* (.*)", re.MULTILINE)
 _PASSING_STATUSES = frozenset({423, 429, 500, 502, 503, 504})
 
 
-def may_pass(reply: Reply, request: Request) -> bool:
+def may_pass(reply: Reply, request: Intent) -> bool:
     """Say whether sending the request again may help, and cannot do harm.
 
     A request that is not repeatable is sent again only where lakeFS itself says that it did not
@@ -257,7 +257,7 @@ def may_pass(reply: Reply, request: Request) -> bool:
     return request.is_repeatable or (reply.said is not None and bool(_BUSY.search(said)))
 
 
-def refused(reply: Reply, request: Request, site: Site, *, tries: str = "") -> OpsError:
+def refused(reply: Reply, request: Intent, site: Site, *, tries: str = "") -> OpsError:
     """The error that a reply which is no success stands for.
 
     Args:
@@ -286,7 +286,7 @@ def refused(reply: Reply, request: Request, site: Site, *, tries: str = "") -> O
     )
 
 
-def unreachable(cause: str, request: Request, site: Site, *, tries: str) -> UnavailableError:
+def unreachable(cause: str, request: Intent, site: Site, *, tries: str) -> UnavailableError:
     """The error for a request that got no answer of lakeFS's."""
     return UnavailableError(
         "lakefs-unreachable",
@@ -299,7 +299,7 @@ def unreachable(cause: str, request: Request, site: Site, *, tries: str) -> Unav
     )
 
 
-def foreign(reply: Reply, request: Request, site: Site) -> ConfigurationError:
+def foreign(reply: Reply, request: Intent, site: Site) -> ConfigurationError:
     """The error for an answer that is not lakeFS's: a wrong port, a proxy's page, a redirect."""
     further = (("it redirects to", reply.location),) if reply.location else ()
     return ConfigurationError(
@@ -312,7 +312,7 @@ def foreign(reply: Reply, request: Request, site: Site) -> ConfigurationError:
     )
 
 
-def _ruled(rule: _Rule, said: str, request: Request, site: Site, *, tries: str) -> OpsError:
+def _ruled(rule: _Rule, said: str, request: Intent, site: Site, *, tries: str) -> OpsError:
     message = rule.message.format(
         doing=request.doing, about=request.about, repository=site.repository, tries=tries
     )
@@ -326,7 +326,7 @@ def _ruled(rule: _Rule, said: str, request: Request, site: Site, *, tries: str) 
     )
 
 
-def _gate(said: str, request: Request, site: Site) -> RefusedError:
+def _gate(said: str, request: Intent, site: Site) -> RefusedError:
     """The refusal of a hook, with its own words and none of lakeFS's around them."""
     hooks = [
         (found["action"], found["hook"], found["said"].removeprefix("action failed: ").strip())
@@ -352,7 +352,7 @@ def _brief(said: str) -> str:
     return point[1] if point else said.partition("\n")[0]
 
 
-def _unchanged(request: Request) -> str:
+def _unchanged(request: Intent) -> str:
     if request.method == "GET":
         return "nothing was changed: the request only reads"
     if request.is_repeatable:

@@ -1,26 +1,28 @@
 """How requests get to lakeFS: connections, credentials, time limits, tries.
 
-The one file that imports an HTTP library, and only once a server is to be reached. Does not know
-what a request means.
+The one file that imports an HTTP library, and only once a server is to be reached. What the SDK
+words is sent from here too. Does not know what a request means.
 """
 
 import base64
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 from urllib.parse import urlsplit
 
 from ops.errors import ConfigurationError
 from ops.lake import failures
 from ops.lake.failures import Site
-from ops.lake.wire import Reply, Request
+from ops.lake.wire import Call, Reply, Request
 
 if TYPE_CHECKING:
-    from urllib3 import HTTPConnectionPool, Timeout  # noqa: TID251 - this is the file that may
+    from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout  # noqa: TID251 - this is the file that may
     from urllib3.exceptions import HTTPError  # noqa: TID251 - this is the file that may
+
+Sendable: TypeAlias = Request | Call
 
 _API = "/api/v1"
 _CONNECT_S = 5.0
@@ -50,25 +52,38 @@ class Options:
     on_request: Callable[[str, str], None] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Silence:
-    """No answer.
+class _SilenceError(Exception):
+    """No answer. Not urllib3's own: the SDK makes something else of some of those.
 
     Attributes:
         cause: why, for people.
-        error: why, for `__cause__`.
         was_not_sent: the request surely did not reach a server.
         is_lasting: another try would fare alike.
     """
 
-    cause: str
-    error: Exception
-    was_not_sent: bool
-    is_lasting: bool
+    def __init__(self, error: "HTTPError", timeout_s: float) -> None:
+        from urllib3 import exceptions  # noqa: TID251 - this is the file that may
+
+        causes: tuple[tuple[type[Exception], str], ...] = (
+            (exceptions.NameResolutionError, "its name does not resolve"),
+            (exceptions.NewConnectionError, "nothing listens at its address"),
+            (exceptions.ConnectTimeoutError, f"no connection within {_CONNECT_S:.0f} s"),
+            (exceptions.ReadTimeoutError, f"no answer within {timeout_s:.0f} s"),
+            (exceptions.SSLError, "no secure connection could be made"),
+        )
+        said = (text for kind, text in causes if isinstance(error, kind))
+        self.cause = next(said, "the connection broke")
+        self.is_lasting = isinstance(error, exceptions.SSLError)
+        self.was_not_sent = self.is_lasting or isinstance(error, exceptions.ConnectTimeoutError)
+        super().__init__(self.cause)
 
 
 class Transport:
-    """Sends requests to one server; threads may share it."""
+    """Sends requests to one server; threads may share it.
+
+    Attributes:
+        root: the path every request's begins with.
+    """
 
     def __init__(
         self, site: Site, access_key_id: str, secret_access_key: str, *, options: Options
@@ -82,15 +97,15 @@ class Transport:
         self._options = options
         credentials = f"{access_key_id}:{secret_access_key}".encode()
         self._headers = {
-            "authorization": f"Basic {base64.b64encode(credentials).decode('ascii')}",
-            "user-agent": "labeling-ops",
+            "Authorization": f"Basic {base64.b64encode(credentials).decode('ascii')}",
+            "User-Agent": "labeling-ops",
         }
-        self._root = urlsplit(site.url).path.rstrip("/") + _API
+        self.root = urlsplit(site.url).path.rstrip("/") + _API
         self._pool = self._open_pool()
 
     def send(
         self,
-        request: Request,
+        request: Sendable,
         *,
         accept: tuple[int, ...] = (),
         stop: threading.Event | None = None,
@@ -133,45 +148,66 @@ class Transport:
             self._site.url,
             maxsize=self._options.connections,
             block=True,
-            timeout=self._timeout(1),
             retries=False,
         )
 
-    def _timeout(self, factor: int) -> "Timeout":
-        import urllib3  # noqa: TID251 - this is the file that may
+    def exchange(
+        self,
+        method: str,
+        target: str,
+        *,
+        body: bytes | str | None,
+        headers: Mapping[str, str],
+        timeout: "Timeout",
+    ) -> "BaseHTTPResponse":
+        """Send one request once, in our name, and read its answer, whatever it is.
 
-        timeout_s = self._options.timeout_s
-        return urllib3.Timeout(connect=min(_CONNECT_S, timeout_s), read=timeout_s * factor)
+        All that goes to the server goes through here, so that it is counted and bounded.
 
-    def _once(self, request: Request) -> Reply | _Silence:
+        Raises:
+            _SilenceError: there is none.
+        """
         from urllib3.exceptions import HTTPError  # noqa: TID251 - this is the file that may
 
         if self._options.on_request is not None:
-            self._options.on_request(request.method, self._root + request.path)
+            self._options.on_request(method, target.partition("?")[0])
         try:
-            reply = self._pool.urlopen(
-                request.method,
-                self._root + request.target,
-                body=request.body,
-                headers={**self._headers, **request.headers},
-                timeout=self._timeout(_SLOW_FACTOR if request.is_slow else 1),
+            return self._pool.urlopen(
+                method,
+                target,
+                body=body,
+                headers={**headers, **self._headers},
+                timeout=timeout,
                 redirect=False,
             )
         except HTTPError as error:
-            return _silence(error, self._options.timeout_s)
-        return Reply(
-            status=reply.status,
-            data=reply.data,
-            etag=reply.headers.get("etag", ""),
-            location=reply.headers.get("location", ""),
-        )
+            raise _SilenceError(error, self._options.timeout_s) from error
 
-    def _fail(self, outcome: Reply | _Silence, request: Request, tries: str) -> NoReturn:
+    def _once(self, request: Sendable) -> Reply | _SilenceError:
+        import urllib3  # noqa: TID251 - this is the file that may
+
+        read_s = self._options.timeout_s * (_SLOW_FACTOR if request.is_slow else 1)
+        connect_s = min(_CONNECT_S, self._options.timeout_s)
+        try:
+            if isinstance(request, Call):
+                return request.send((connect_s, read_s))
+            answer = self.exchange(
+                request.method,
+                self.root + request.target,
+                body=request.body,
+                headers=request.headers,
+                timeout=urllib3.Timeout(connect=connect_s, read=read_s),
+            )
+        except _SilenceError as silence:
+            return silence
+        return Reply.of(answer.status, answer.data, answer.headers)
+
+    def _fail(self, outcome: Reply | _SilenceError, request: Sendable, tries: str) -> NoReturn:
         if isinstance(outcome, Reply):
             raise failures.refused(outcome, request, self._site, tries=tries)
         raise failures.unreachable(
             outcome.cause, request, self._site, tries=tries
-        ) from outcome.error
+        ) from outcome.__cause__
 
 
 def _check_url(url: str) -> None:
@@ -194,27 +230,7 @@ def _check_url(url: str) -> None:
     ) from cause
 
 
-def _may_pass(outcome: Reply | _Silence, request: Request) -> bool:
+def _may_pass(outcome: Reply | _SilenceError, request: Sendable) -> bool:
     if isinstance(outcome, Reply):
         return failures.may_pass(outcome, request)
     return not outcome.is_lasting and (request.is_repeatable or outcome.was_not_sent)
-
-
-def _silence(error: "HTTPError", timeout_s: float) -> _Silence:
-    """What a failure to get an answer means."""
-    from urllib3 import exceptions  # noqa: TID251 - this is the file that may
-
-    causes: tuple[tuple[type[Exception], str], ...] = (
-        (exceptions.NameResolutionError, "its name does not resolve"),
-        (exceptions.NewConnectionError, "nothing listens at its address"),
-        (exceptions.ConnectTimeoutError, f"no connection within {_CONNECT_S:.0f} s"),
-        (exceptions.ReadTimeoutError, f"no answer within {timeout_s:.0f} s"),
-        (exceptions.SSLError, "no secure connection could be made"),
-    )
-    cause = next((text for kind, text in causes if isinstance(error, kind)), "the connection broke")
-    return _Silence(
-        cause=cause,
-        error=error,
-        was_not_sent=isinstance(error, (exceptions.ConnectTimeoutError, exceptions.SSLError)),
-        is_lasting=isinstance(error, exceptions.SSLError),
-    )

@@ -1,42 +1,66 @@
-"""One request to lakeFS and one reply, as data.
+"""Requests to lakeFS and replies, as data.
 
 Does not send anything and does not judge replies (failures.py).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
+PAGE_LENGTH = 1000
+"""How many entries lakeFS gives, or takes, at once."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One request, with the words an error about it needs.
+class Intent:
+    """What is asked of lakeFS, in the words an error about it needs.
 
     Attributes:
         method: GET, POST, PUT or DELETE.
-        segments: the path below the API's root, unquoted.
         doing: what it is for, as an infinitive: "upload annotations/a.json".
         about: what a 404 says is missing: "branch round-a".
         subject: what an error about it is about: a path, a branch, a tag.
-        query: unquoted.
-        body: the bytes to send.
-        headers: besides the credentials; latin-1, as HTTP has them.
         is_repeatable: sending it twice leaves, and answers, what sending it once does.
         is_slow: hooks run within it, so that it may take long.
     """
 
     method: str
-    segments: tuple[str, ...]
     doing: str
     about: str
     subject: str
+    is_repeatable: bool = True
+    is_slow: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Intent):
+    """A request of the control plane, which the SDK words.
+
+    Attributes:
+        send: have the SDK send it once, with the seconds to wait for a connection and for the
+            server; gives any answer of lakeFS's, refusals too.
+    """
+
+    send: Callable[[tuple[float, float]], "Reply"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request(Intent):
+    """A request of the data plane, as it goes over the wire.
+
+    Attributes:
+        segments: the path below the API's root, unquoted.
+        query: unquoted.
+        body: the bytes to send.
+        headers: besides the credentials; latin-1, as HTTP has them.
+    """
+
+    segments: tuple[str, ...]
     query: Mapping[str, str | int] = field(default_factory=dict[str, str | int])
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    is_repeatable: bool = True
-    is_slow: bool = False
 
     @property
     def path(self) -> str:
@@ -59,6 +83,16 @@ class Reply:
     data: bytes
     etag: str = ""
     location: str = ""
+
+    @classmethod
+    def of(cls, status: int, data: bytes, headers: Mapping[str, str]) -> "Reply":
+        """What counts of an answer; its headers are found in any letter case."""
+        return cls(
+            status=status,
+            data=data,
+            etag=headers.get("etag", ""),
+            location=headers.get("location", ""),
+        )
 
     @property
     def is_success(self) -> bool:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from ops.lake import LakeFS
@@ -47,11 +48,15 @@ COMMIT = Answer(
 
 
 class Scripted:
-    """What a server is to answer, what it was asked over which connections, which it closed."""
+    """What a server is to answer, what it was asked over which connections, which it closed.
+
+    Its `headers` are those of each request.
+    """
 
     def __init__(self, script: Sequence[Answer], before: Callable[[], object]) -> None:
         """Answer in the script's order; its last answer serves for ever."""
         self.asked: list[str] = []
+        self.headers: list[Message] = []
         self.closed = threading.Semaphore(0)
         self.connections: set[object] = set()
         self._script = list(script)
@@ -116,6 +121,7 @@ def serving(*script: Answer, before: Callable[[], object] = lambda: None) -> Gen
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", "0")))
             scripted.connections.add(self.client_address)
+            scripted.headers.append(self.headers)
             answer = scripted.next_answer(self.command, self.path)
             if answer is HANG_UP:
                 self.close_connection = True

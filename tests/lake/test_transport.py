@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import pytest
 
@@ -30,6 +31,17 @@ from ops.ports import Upload
 lake = LakeFS(sys.argv[1], "id", "secret", "labels")
 lake.write_many("a", (Upload(path=str(number), data=b"1") for number in itertools.count()))
 """
+LOOKS = """
+import sys
+from ops.lake import LakeFS
+
+lake = LakeFS(sys.argv[1], "id", "secret", "labels")
+lake.find_commit("main")
+list(lake.read_many("main", ["a", "b"]))
+list(lake.list_objects("main"))
+sys.exit("lakefs_sdk" in sys.modules)
+"""
+EMPTY_PAGE = Answer(body=b'{"pagination":{"has_more":false,"next_offset":""},"results":[]}')
 HEAVY = "{'urllib3', 'lakefs_sdk', 'requests', 'httpx'}"
 
 NOT_REPEATABLE: dict[str, Callable[[LakeFS], object]] = {
@@ -166,6 +178,54 @@ def test_a_server_without_tls_is_not_spoken_to_with() -> None:
     assert caught.value.message.endswith("no secure connection could be made")
 
 
+def test_a_merge_over_a_connection_without_tls_was_not_sent() -> None:
+    """Though the SDK has another word for it."""
+    with serving(MERGED) as server:
+        url = server.lake().url.replace("http://", "https://")
+        with pytest.raises(UnavailableError) as caught:
+            LakeFS(url, "id", "secret", "labels").merge("round-a", "main", "m", {})
+        assert server.asked == []
+    assert caught.value.message.endswith("no secure connection could be made")
+
+
+def test_a_page_in_another_encoding_is_a_page() -> None:
+    """The SDK reads UTF-8 only; a proxy writes what it likes."""
+    page = Answer(status=502, body=b"<html>D\xe9sol\xe9</html>", headers=HTML)
+    with serving(page) as server:
+        with pytest.raises(UnavailableError) as caught:
+            server.lake().merge("round-a", "main", "m", {})
+        assert len(server.asked) == 1
+    assert "an answer of status 502" in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../..", "a/../..", "?x", "#", "%2e%2e"])
+def test_no_name_reaches_past_its_place(name: str) -> None:
+    """The removal of branch ".." is not one of the repository."""
+    with serving(Answer(status=204, body=b"")) as server:
+        assert server.lake().delete_branch(name)
+    place = "DELETE /api/v1/repositories/labels/branches/"
+    assert server.asked == [place + quote(name, safe="")]
+
+
+def test_the_sdk_sends_in_our_name_and_is_counted() -> None:
+    """Both planes share connections, credentials and count."""
+    asked: list[str] = []
+    with serving(Answer(body=COMMIT.body), MERGED) as server:
+        lake = LakeFS(
+            server.lake().url,
+            "id",
+            "secret",
+            "labels",
+            on_request=lambda method, path: asked.append(f"{method} {path}"),
+        )
+        lake.find_commit("main")
+        lake.merge("round-a", "main", "m", {})
+        assert asked == server.asked
+        assert len(server.connections) == 1
+        assert {sent["authorization"] for sent in server.headers} == {"Basic aWQ6c2VjcmV0"}
+        assert {sent["user-agent"] for sent in server.headers} == {"labeling-ops"}
+
+
 @pytest.mark.parametrize("url", ["nonsense", "ftp://x", "http://", "http://a b", "http://h:99999"])
 def test_what_is_no_address_is_refused_before_anything_is_sent(url: str) -> None:
     """The setting is at fault."""
@@ -294,3 +354,10 @@ def test_importing_the_adapter_imports_no_http_library() -> None:
     """Commands that ask no server start at once."""
     code = f"import sys, ops.lake; sys.exit(len({HEAVY} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_looking_at_refs_and_objects_imports_no_sdk() -> None:
+    """Half a second, on every command that only looks."""
+    with serving(COMMIT, Answer(body=b"1"), Answer(body=b"2"), EMPTY_PAGE) as server:
+        run = subprocess.run([sys.executable, "-c", LOOKS, server.lake().url], check=False)
+    assert run.returncode == 0
