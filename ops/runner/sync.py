@@ -2,8 +2,9 @@
 
 Owns how a delta is found and proven: tasks updated since the cursor, less an overlap; the project's
 own totals against what was read; a scan of the task index where they disagree; everything where
-they still do, at a finish and with `--full`. Label Studio's answer is always taken in its export form, the only one that tells
-an annotation's identity. Decides nothing about annotations: that is ops/core/exports.py.
+they still do, at a finish and with `--full`. Label Studio's answer is always taken in its export
+form, the only one that tells an annotation's identity. Decides nothing about annotations: that is
+ops/core/exports.py.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
