@@ -5,6 +5,7 @@ Binaries and the empty Label Studio database are shared through the checkout's `
 `OPS_LAKEFS_BINARY` names a lakeFS program to use instead.
 """
 
+import contextlib
 import os
 import shutil
 from collections.abc import Generator, Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.errors import ConfigurationError
+from ops.errors import ConfigurationError, OpsError
 from ops.local import stack
 from ops.local.home import Home, Service
 from ops.local.processes import Process, is_alive, read_record, start_mark, write_record
@@ -55,8 +56,9 @@ def _own_home() -> Path:
     for abandoned in [path for path in _STACKS.glob("*") if path.name.isdigit()]:
         owner = read_record(abandoned / _OWNER)
         if owner is None or not is_alive(owner):
-            stack.down(abandoned, Narration())
-            # Another session may be sweeping, too.
+            # Another session may be sweeping, too: what it took away is gone for us as well.
+            with contextlib.suppress(OpsError):
+                stack.down(abandoned, Narration())
             shutil.rmtree(abandoned, ignore_errors=True)
     root = _stack_home()
     unfinished = root.with_name(f"{root.name}.new")
