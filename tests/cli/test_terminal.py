@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import select
 import subprocess
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
@@ -123,8 +124,11 @@ def _terminal() -> Generator[tuple[TextIO, Callable[[], str]]]:
 
         def screen() -> str:
             stream.flush()
-            shown = _read(ours).decode().replace("\r\n", "\n")
-            plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+            shown = b""
+            # A terminal gives at most 4 KiB a read.
+            while select.select([ours], [], [], 0)[0]:
+                shown += _read(ours)
+            plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode().replace("\r\n", "\n"))
             return "\n".join(line.rpartition("\r")[2] for line in plain.split("\n"))
 
         yield stream, screen
