@@ -293,7 +293,7 @@ class LakeFS:
         Raises:
             NotFoundError: there is no such branch.
         """
-        return self._list(lambda after: self._calls.uncommitted(branch, after), change_of)
+        return self._list(lambda after: self._requests.uncommitted(branch, after), change_of)
 
     def discard(self, branch: str) -> None:
         """Drop everything staged on a branch. One request.

@@ -3,8 +3,9 @@
 Owns their paths, queries and bodies. All else is worded by the SDK (sdk.py), which these do without
 for what was measured:
 
-- the commit of a ref, a listing, a read: a command that only looks would pay 0.5 s for the SDK's
-  import and, where it reads many objects, twice the CPU for each (0.30 ms for 0.17 ms).
+- the commit of a ref, a listing, what is staged, a read: a command that only looks, or a sync with
+  nothing changed, would pay 0.5 s for the SDK's import and, where it reads many objects, twice the
+  CPU for each (0.30 ms for 0.17 ms).
 - an upload: the SDK sends bytes as a form, of type application/octet-stream whatever they are.
 - the removal of 1 000 objects: 2.8 ms for 0.3 ms.
 """
@@ -50,6 +51,18 @@ class Requests:
                 "amount": PAGE_LENGTH,
                 "after": after,
             },
+        )
+
+    def uncommitted(self, branch: str, after: str) -> Request:
+        """A page of what is staged on a branch."""
+        return self._to(
+            "GET",
+            "branches",
+            branch,
+            "diff",
+            doing=f"list what is staged on branch {branch}",
+            about=f"branch {branch}",
+            query={"amount": PAGE_LENGTH, "after": after},
         )
 
     def read(self, ref: str, path: str) -> Request:

@@ -142,18 +142,6 @@ class Calls:
             "DELETE", ask, name, doing=f"delete branch {name}", about=f"branch {name}"
         )
 
-    def uncommitted(self, branch: str, after: str) -> Call:
-        """A page of what is staged on a branch."""
-        return self._call(
-            "GET",
-            self._lakefs.branches_api.diff_branch_with_http_info,
-            branch,
-            after=after,
-            amount=PAGE_LENGTH,
-            doing=f"list what is staged on branch {branch}",
-            about=f"branch {branch}",
-        )
-
     def discard(self, branch: str) -> Call:
         """The end of what is staged on a branch."""
         return self._call(

@@ -19,8 +19,8 @@ from ops.lake.failures import Site
 from ops.lake.wire import Call, Reply, Request
 
 if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout  # noqa: TID251 - this is the file that may
-    from urllib3.exceptions import HTTPError  # noqa: TID251 - this is the file that may
+    from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
+    from urllib3.exceptions import HTTPError
 
 Sendable: TypeAlias = Request | Call
 
@@ -62,7 +62,7 @@ class _SilenceError(Exception):
     """
 
     def __init__(self, error: "HTTPError", timeout_s: float) -> None:
-        from urllib3 import exceptions  # noqa: TID251 - this is the file that may
+        from urllib3 import exceptions
 
         causes: tuple[tuple[type[Exception], str], ...] = (
             (exceptions.NameResolutionError, "its name does not resolve"),
@@ -141,7 +141,7 @@ class Transport:
         return self._fail(outcome, request, spent if attempt > 1 else "")
 
     def _open_pool(self) -> "HTTPConnectionPool":
-        import urllib3  # noqa: TID251 - this is the file that may
+        import urllib3
 
         _check_url(self._site.url)
         return urllib3.connection_from_url(
@@ -167,7 +167,7 @@ class Transport:
         Raises:
             _SilenceError: there is none.
         """
-        from urllib3.exceptions import HTTPError  # noqa: TID251 - this is the file that may
+        from urllib3.exceptions import HTTPError
 
         if self._options.on_request is not None:
             self._options.on_request(method, target.partition("?")[0])
@@ -184,7 +184,7 @@ class Transport:
             raise _SilenceError(error, self._options.timeout_s) from error
 
     def _once(self, request: Sendable) -> Reply | _SilenceError:
-        import urllib3  # noqa: TID251 - this is the file that may
+        import urllib3
 
         read_s = self._options.timeout_s * (_SLOW_FACTOR if request.is_slow else 1)
         connect_s = min(_CONNECT_S, self._options.timeout_s)
@@ -211,8 +211,8 @@ class Transport:
 
 
 def _check_url(url: str) -> None:
-    from urllib3.exceptions import LocationValueError  # noqa: TID251 - this is the file that may
-    from urllib3.util import parse_url  # noqa: TID251 - this is the file that may
+    from urllib3.exceptions import LocationValueError
+    from urllib3.util import parse_url
 
     cause: Exception | None = None
     try:
