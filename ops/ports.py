@@ -1,8 +1,7 @@
 """What the runner needs of the two servers, in the domain's words.
 
-Owns the two Protocols and the plain data that crosses them. `ops/lake` and `ops/studio.py`
-implement them on the real servers, `tests/fakes/` in memory; `tests/contract/` holds both to the
-same suite.
+Owns the two Protocols and the plain data that crosses them. `ops/lake` and `ops/studio` implement
+them on the real servers, `tests/fakes/` in memory; `tests/contract/` holds both to the same suite.
 
 Every method raises DeniedError, UnavailableError or ConfigurationError where the server cannot be
 used; what else a method raises it says itself.
@@ -341,6 +340,19 @@ class Studio(Protocol):
         Raises:
             InvalidDataError: Label Studio does not accept the label config; its reason is in the
                 error.
+        """
+        ...
+
+    def close_project(self, project: int, *, title: str, description: str) -> None:
+        """Rename a project whose round is over, and tell annotators that nothing more is read.
+
+        Who opens it can still annotate: Label Studio has no closed projects. A title is cut to 50
+        characters; the marker must be in the new description too, or the project is not found any
+        more. One request; repeatable.
+
+        Raises:
+            NotFoundError: there is no such project.
+            InvalidDataError: the title is too short: it needs 3 characters.
         """
         ...
 

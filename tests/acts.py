@@ -4,10 +4,11 @@ Owns the acts only tests need; those a sample round needs are ops.ports.Annotato
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from ops.core.records import Json
 from ops.studio import LabelStudio
+from ops.studio.failures import about
 
 Result = Sequence[Mapping[str, Json]]
 
@@ -31,6 +32,10 @@ class Acts(Protocol):
         """Use the Data Manager's action of that name on all tasks."""
         ...
 
+    def instruction(self, project: int) -> str:
+        """Read what the project tells annotators before they begin; nothing if it does not."""
+        ...
+
 
 class StudioActs:
     """The acts on a real server."""
@@ -41,27 +46,28 @@ class StudioActs:
 
     def draft(self, task: int, result: Result) -> None:
         """Leave a draft."""
-        path = f"/api/tasks/{task}/drafts"
-        self._studio.http.send("POST", path, {"result": list(result)}).expect("task", task)
+        with about("task", task):
+            self._studio.http.post(f"/api/tasks/{task}/drafts", json={"result": list(result)})
 
     def predict(self, task: int, result: Result, *, model_version: str) -> None:
         """Add predictions by the bulk route."""
-        reply = self._studio.http.get(f"/api/tasks/{task}/")
-        project = reply.expect("task", task).body["project"]
-        body = [{"task": task, "result": list(result), "model_version": model_version}]
-        path = f"/api/projects/{project}/import/predictions"
-        self._studio.http.send("POST", path, body).expect("project", project)
+        project = self._studio.task(task)["project"]
+        prediction: Any = {"task": task, "result": list(result), "model_version": model_version}
+        self._studio.sdk.projects.import_predictions(project, request=[prediction])
 
     def replace_data(self, task: int, data: Mapping[str, Json]) -> None:
         """Change what a task points at."""
-        path = f"/api/tasks/{task}/"
-        self._studio.http.send("PATCH", path, {"data": dict(data)}).expect("task", task)
+        with about("task", task):
+            self._studio.sdk.tasks.update(str(task), data=dict(data))
 
     def remove_duplicates(self, project: int) -> None:
         """Use the Data Manager's action."""
-        self._studio.http.send(
-            "POST",
-            "/api/dm/actions/",
-            {"selectedItems": {"all": True, "excluded": []}, "ordering": []},
-            params={"id": "remove_duplicates", "project": project},
-        ).expect("project", project)
+        everything: Any = {"all": True, "excluded": []}
+        self._studio.sdk.actions.create(
+            id="remove_duplicates", project=project, selected_items=everything, ordering=[]
+        )
+
+    def instruction(self, project: int) -> str:
+        """Read what the project tells annotators before they begin."""
+        facts = self._studio.sdk.projects.get(project)
+        return facts.expert_instruction or "" if facts.show_instruction else ""

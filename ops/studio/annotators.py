@@ -5,13 +5,15 @@ act in Label Studio themselves.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, cast
 
 from ops.core.records import Json
 from ops.errors import ConflictError
 from ops.studio.client import LabelStudio
-from ops.studio.failures import RefusedDataError
+from ops.studio.failures import GoneError, RefusedDataError, UnexpectedAnswerError, about
+from ops.studio.sdk import identified
 
 
 class StudioAnnotators:
@@ -24,7 +26,6 @@ class StudioAnnotators:
     def __init__(self, studio: LabelStudio) -> None:
         """Act through this connection."""
         self._studio = studio
-        self._http = studio.http
 
     def ensure_member(self, email: str, *, first_name: str = "", last_name: str = "") -> int:
         """The id of the member with this e-mail, made where there is none. One or two requests.
@@ -35,16 +36,19 @@ class StudioAnnotators:
         for user, known in self._studio.members().items():
             if known.lower() == email.lower():
                 return user
-        body = {"email": email, "username": email, "first_name": first_name, "last_name": last_name}
-        reply = self._http.send("POST", "/api/users/", body)
-        if reply.is_refused:
-            raise RefusedDataError(
+        with about(
+            "account",
+            refused=lambda body: RefusedDataError(
                 "member-refused",
                 f"Label Studio does not accept {email} as a member",
-                body=reply.body,
+                body=body,
                 hint="use an e-mail address that nobody on this server has",
+            ),
+        ):
+            made = self._studio.sdk.users.create(
+                email=email, username=email, first_name=first_name, last_name=last_name
             )
-        return cast("int", reply.expect("account").body["id"])
+        return cast("int", made.id)
 
     def annotate(
         self,
@@ -65,26 +69,32 @@ class StudioAnnotators:
             NotFoundError: there is no such task.
             ConflictError: an annotation of another task has the `unique_id`.
             RefusedDataError: there is no such member.
+            UnexpectedAnswerError: Label Studio refused for a reason of its own.
         """
-        body: dict[str, Any] = {
-            "result": list(result),
-            "completed_by": annotator,
-            "lead_time": lead_time_s,
-            "was_cancelled": skipped,
-        }
-        path, repeatable = f"/api/tasks/{task}/annotations/", unique_id is not None
-        body |= {"unique_id": unique_id} if repeatable else {}
-        reply = self._http.send("POST", path, body, repeatable=repeatable)
-        if reply.status == HTTPStatus.CONFLICT and unique_id is not None:
-            return self._annotation_with(task, unique_id)
-        if reply.is_refused:
-            raise RefusedDataError(
-                "annotation-refused",
-                f"Label Studio does not accept an annotation of task {task}",
-                body=reply.body,
-                hint="check the annotator and the result",
-            )
-        return cast("int", reply.expect("task", task).body["id"])
+        try:
+            with about(
+                "task",
+                task,
+                refused=lambda body: RefusedDataError(
+                    "annotation-refused",
+                    f"Label Studio does not accept an annotation of task {task}",
+                    body=body,
+                    hint="check the annotator and the result",
+                ),
+            ):
+                made = self._studio.sdk.annotations.create(
+                    task,
+                    result=[dict(region) for region in result],
+                    completed_by=annotator,
+                    lead_time=lead_time_s,
+                    was_cancelled=skipped,
+                    **identified(unique_id),
+                )
+        except UnexpectedAnswerError as answer:
+            if answer.status == HTTPStatus.CONFLICT and unique_id is not None:
+                return self._annotation_with(task, unique_id)
+            raise
+        return cast("int", made.id)
 
     def update_annotation(
         self,
@@ -99,18 +109,24 @@ class StudioAnnotators:
         Raises:
             NotFoundError: there is no such annotation.
         """
-        body: dict[str, Any] = {"result": list(result), "was_cancelled": skipped}
-        body |= {} if lead_time_s is None else {"lead_time": lead_time_s}
-        reply = self._http.send("PATCH", f"/api/annotations/{annotation}/", body)
-        reply.expect("annotation", annotation)
+        said: dict[str, Any] = {} if lead_time_s is None else {"lead_time": lead_time_s}
+        with about("annotation", annotation):
+            self._studio.sdk.annotations.update(
+                annotation,
+                result=[dict(region) for region in result],
+                was_cancelled=skipped,
+                **said,
+            )
 
     def delete_annotation(self, annotation: int) -> bool:
         """Delete an annotation; False if there is none. One request."""
-        return not self._http.send("DELETE", f"/api/annotations/{annotation}/").is_missing
+        with suppress(GoneError), about("annotation", annotation):
+            self._studio.sdk.annotations.delete(annotation)
+            return True
+        return False
 
     def _annotation_with(self, task: int, unique_id: str) -> int:
-        reply = self._http.get(f"/api/tasks/{task}/")
-        project: int = reply.expect("task", task).body["project"]
+        project: int = self._studio.task(task)["project"]
         for document in self._studio.export(project, [task]):
             for annotation in cast("list[dict[str, Any]]", document["annotations"]):
                 if annotation["unique_id"] == unique_id:

@@ -8,10 +8,12 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Any, cast
 
 from ops.errors import (
@@ -19,6 +21,7 @@ from ops.errors import (
     DeniedError,
     InvalidDataError,
     NotFoundError,
+    OpsError,
     UnavailableError,
 )
 
@@ -142,7 +145,8 @@ class FailedError(UnavailableError):
     """The server answers 5xx, or that it is asked too much (429)."""
 
     def __init__(self, url: str, request: str, *, status: int, tries: str) -> None:
-        """Name the request and the tries, as `after 4 tries in 7 s`."""
+        """Name the request and the tries, as `after 4 tries in 7 s`; keep the status."""
+        self.status = status
         super().__init__(
             "label-studio-failed",
             f"Label Studio answers {status} ({tries})",
@@ -187,13 +191,14 @@ class NotLabelStudioError(ConfigurationError):
 
 
 class UnexpectedAnswerError(ConfigurationError):
-    """A 4xx that no Label Studio known to ops gives on that route."""
+    """A 4xx that no Label Studio known to ops gives on that route, unless `about` explains it."""
 
-    def __init__(self, what: str, *, status: int, body: object) -> None:
-        """Say what was asked for, as `project 31`."""
+    def __init__(self, request: str, *, status: int, body: object) -> None:
+        """Name the request, as `GET /api/…`; keep the status and the answer's JSON."""
+        self.status, self.body = status, body
         super().__init__(
             "label-studio-unexpected",
-            f"Label Studio answers {status} about {what}",
+            f"Label Studio answers {status} to {request}",
             where=(("Label Studio says", reason(body)),),
             unchanged="nothing was written by this request",
             hint="this ops works with Label Studio 1.23: compare with the server's page /version",
@@ -242,6 +247,30 @@ class MediaError(ConfigurationError):
             hint="Label Studio must run with LABEL_STUDIO_S3_ENDPOINT set to lakeFS's address,\n"
             "and the lakeFS keys ops is given must be valid; then run the same command again",
         )
+
+
+@contextmanager
+def about(
+    kind: str, number: int = 0, *, refused: Callable[[object], OpsError] | None = None
+) -> Generator[None]:
+    """Say what a refusal of the requests in this block means.
+
+    `kind` and `number` are what they are about, as `project` and 31; `refused` words a 400 by its
+    body.
+
+    Raises:
+        GoneError: the answer was 404.
+        OpsError: it was 400: what `refused` gives.
+        UnexpectedAnswerError: it was another 4xx.
+    """
+    try:
+        yield
+    except UnexpectedAnswerError as answer:
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise GoneError(kind, number) from answer
+        if answer.status == HTTPStatus.BAD_REQUEST and refused is not None:
+            raise refused(answer.body) from answer
+        raise
 
 
 def reason(body: object) -> str:

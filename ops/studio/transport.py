@@ -1,24 +1,25 @@
 """How a request travels to Label Studio, and what a status means on every route alike.
 
-Owns the only HTTP client that talks to Label Studio: the token and its renewal, the tries, the
-translation of failures. Does not know what any route is for (client.py).
+Owns the only HTTP client that talks to Label Studio, with its SDK (sdk.py) or without: the token
+and its renewal, the tries, the translation of failures. Does not know what any route is for
+(client.py). Imported with the first request, since httpx takes 0.12 s.
 """
 
 import random
+import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.parse import urlsplit
+
+import httpx
 
 from ops.errors import OpsError
 from ops.studio.failures import (
     FailedError,
     ForbiddenError,
-    GoneError,
     NotLabelStudioError,
     TlsError,
     TokenError,
@@ -29,155 +30,82 @@ from ops.studio.failures import (
     read_token,
     reason,
 )
-
-if TYPE_CHECKING:
-    import httpx  # noqa: TID251 - this is the file that may
-
-Params = Mapping[str, str | int | Sequence[int]]
+from ops.studio.sdk import IDEMPOTENCY_KEY
 
 _TRIES = 4
 _CONNECT_TIMEOUT_S = 5.0
 _RENEW_AFTER = 0.8
 _ACCESS_LIFETIME_S = 300.0
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-_REPEATABLE = frozenset({"GET", "PATCH", "DELETE"})
+_RENEWAL = "/api/token/refresh/"
+# What needs no account; sent twice, neither does more than once.
+_OPEN = ("/api/version/", _RENEWAL)
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+# Label Studio sends a session with every answer; the token alone is to say who asks.
+_NO_COOKIES = DefaultCookiePolicy(allowed_domains=[])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One request, as every try sends it.
-
-    Attributes:
-        body: sent as JSON, unless None.
-        repeatable: sending it twice does what sending it once does.
-        allow_failure: a 5xx is given back at once, for a caller with tries of its own.
-    """
-
-    method: str
-    path: str
-    params: Params | None = None
-    body: object = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    repeatable: bool = True
-    allow_failure: bool = False
-
-    def __str__(self) -> str:
-        """Method and path, as errors name it."""
-        return f"{self.method} {self.path}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """One answer: its status, and its JSON where there is any."""
-
-    status: int
-    body: Any
-
-    @property
-    def is_missing(self) -> bool:
-        """What was asked about is not there."""
-        return self.status == HTTPStatus.NOT_FOUND
-
-    @property
-    def is_refused(self) -> bool:
-        """What was sent is not accepted."""
-        return self.status == HTTPStatus.BAD_REQUEST
-
-    @property
-    def is_failed(self) -> bool:
-        """The server could not do it."""
-        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-
-    def expect(self, kind: str, number: int = 0) -> "Reply":
-        """Give the answer back if it says that the request was done.
-
-        `kind` and `number` say what the request was about, as `project` and 31.
-
-        Raises:
-            GoneError: that is not there.
-            UnexpectedAnswerError: another refusal, which this route is not known to give.
-        """
-        if self.is_missing:
-            raise GoneError(kind, number)
-        if self.status >= HTTPStatus.BAD_REQUEST:
-            raise UnexpectedAnswerError(f"{kind} {number}", status=self.status, body=self.body)
-        return self
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Silence:
-    """A try without an answer."""
-
-    error: Exception
-    was_sent: bool
-
-
-class Exchange:
+class Exchange(httpx.Client):
     """Requests to one server with one token. Safe for threads.
 
+    Whoever sends by it gets only answers that say that the request was done. The extension
+    `fail_at_once` of a request leaves the tries after a 5xx to the sender.
+
     Attributes:
-        url: the server's address, without a slash at the end.
+        address: the server's, without a slash at the end.
         has_one_process: the server has said that it is Django's own, which works on one request at
             a time however many are in flight.
     """
 
     def __init__(
         self,
-        url: str,
+        address: str,
         token: str,
         *,
         timeout_s: float,
         patience_s: float,
         on_request: Callable[[str, str], None] | None,
     ) -> None:
-        """Keep all that; nothing is sent yet."""
-        self.url = url.rstrip("/")
-        self.has_one_process = False
-        self._token = token.strip()
-        self._timeout_s = timeout_s
-        self._patience_s = patience_s
-        self._on_request = on_request
+        """Keep all that; nothing is sent yet.
+
+        Raises:
+            NotLabelStudioError: the address is none.
+        """
+        self.address, self.has_one_process = address, False
+        self._token, self._patience_s, self._on_request = token, patience_s, on_request
         self._counting, self._renewing = threading.Lock(), threading.Lock()
         self._access, self._renew_at = "", 0.0
+        try:
+            super().__init__(
+                base_url=address,
+                timeout=httpx.Timeout(timeout_s, connect=min(_CONNECT_TIMEOUT_S, timeout_s)),
+                # No proxy stands between this machine and itself.
+                trust_env=urlsplit(address).hostname not in _LOOPBACK,
+                cookies=CookieJar(_NO_COOKIES),
+                event_hooks={"request": [self._count], "response": [self._note_server]},
+            )
+        except (httpx.InvalidURL, ValueError) as error:
+            raise NotLabelStudioError(address, "none", "it is no web address") from error
 
-    def get(self, path: str, params: Params | None = None, *, allow_failure: bool = False) -> Reply:
-        """Read something. One request, up to four tries; raises as `send`."""
-        request = Request(method="GET", path=path, params=params, allow_failure=allow_failure)
-        return self._read(request, self._send_signed(request))
+    def send(self, request: httpx.Request, **_: object) -> httpx.Response:
+        """Send one request and give its answer, where the answer says that it was done.
 
-    def get_anonymously(self, path: str) -> Reply:
-        """Read something that needs no account. One request, up to four tries; raises as `send`."""
-        request = Request(method="GET", path=path)
-        return self._read(request, self._exchange(request, {}))
-
-    def send(
-        self,
-        method: str,
-        path: str,
-        body: object = None,
-        *,
-        params: Params | None = None,
-        repeatable: bool | None = None,
-    ) -> Reply:
-        """Send one request and give its answer, where the answer is one of Label Studio's.
-
-        PATCH and DELETE are repeatable unless said otherwise, POST is not: up to four tries, or one
+        PATCH and DELETE are repeatable, POST is with an idempotency key: up to four tries, or one
         that reached the server. One renewal of the token where it is not accepted.
 
         Raises:
             DeniedError: the token is not accepted, or the account may not do this.
             UnavailableError: the server does not answer, or only with 5xx.
+            UnexpectedAnswerError: another 4xx.
             ConfigurationError: what answers is not Label Studio.
         """
-        if repeatable is None:
-            repeatable = method in _REPEATABLE
-        request = Request(method=method, path=path, params=params, body=body, repeatable=repeatable)
-        return self._read(request, self._send_signed(request))
+        response = self._answer(request)
+        self._check(request, response)
+        return response
 
     def streams(self, path: str) -> bool:
         """Say whether the server itself streams the bytes at a path. One request, one byte."""
-        request = Request(method="GET", path=path, headers={"Range": "bytes=0-0"})
-        response = self._send_signed(request)
+        response = self._answer(self.build_request("GET", path, headers={"Range": "bytes=0-0"}))
         is_page = "text/html" in response.headers.get("content-type", "")
         return response.is_success and not is_page
 
@@ -185,19 +113,19 @@ class Exchange:
         """Wait for a share of the patience, up to a fifth more or less: no herd marches in step."""
         time.sleep(share * self._patience_s * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
 
-    def close(self) -> None:
-        """Let go of open connections; a later request opens new ones."""
-        # Asking for the client would make one, and import httpx to make it.
-        client = self.__dict__.pop("_client", None)
-        if client is not None:
-            client.close()
-
-    def _send_signed(self, request: Request) -> "httpx.Response":
-        response = self._exchange(request, {"Authorization": self._authorization()})
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        """What the server answers to whom the token belongs to."""
+        if request.url.path.endswith(_OPEN):
+            # What the SDK puts there, which has no token.
+            request.headers.pop("Authorization", None)
+            return self._deliver(request)
+        request.headers["Authorization"] = self._authorization()
+        response = self._deliver(request)
         if response.status_code == HTTPStatus.UNAUTHORIZED and self._access:
             # The server was restored, or a clock was set: one new access token, one more try.
             self._renew_at = 0.0
-            response = self._exchange(request, {"Authorization": self._authorization()})
+            request.headers["Authorization"] = self._authorization()
+            response = self._deliver(request)
         return response
 
     def _authorization(self) -> str:
@@ -205,139 +133,118 @@ class Exchange:
         if kind is TokenKind.LEGACY:
             return f"Token {self._token}"
         if kind is not TokenKind.PERSONAL:
-            raise TokenError(self.url, self._token)
+            raise TokenError(self.address, self._token)
         with self._renewing:
             if time.monotonic() >= self._renew_at:
                 self._renew()
             return f"Bearer {self._access}"
 
     def _renew(self) -> None:
-        body = {"refresh": self._token}
-        request = Request(method="POST", path="/api/token/refresh/", body=body)
         began = time.monotonic()
-        reply = self._read(request, self._exchange(request, {}))
-        access = as_mapping(reply.body).get("access")
+        answer = self.post(_RENEWAL, json={"refresh": self._token})
+        access = as_mapping(answer.json()).get("access")
         if not isinstance(access, str):
-            raise NotLabelStudioError(self.url, str(request), "it gives no access token")
+            what = "it gives no access token"
+            raise NotLabelStudioError(self.address, f"POST {_RENEWAL}", what)
         # By this machine's clock alone: the server's may be another.
         lifetime_s = read_token(access).lifetime_s or _ACCESS_LIFETIME_S
         self._access, self._renew_at = access, began + _RENEW_AFTER * lifetime_s
 
-    def _exchange(self, request: Request, headers: Mapping[str, str]) -> "httpx.Response":
+    def _deliver(self, request: httpx.Request) -> httpx.Response:
         """The server's answer, after as many tries as it took."""
         began, tries = time.monotonic(), 0
         while True:
-            answer = self._try(request, headers)
             tries += 1
-            if not isinstance(answer, _Silence) and _is_final(request, answer.status_code):
-                return answer
-            if tries == _TRIES or not _may_repeat(request, answer):
-                raise self._give_up(request, answer, tries, time.monotonic() - began)
+            try:
+                response = super().send(request)
+                if _is_passing(response.status_code):
+                    response.raise_for_status()
+            except (httpx.TransportError, httpx.HTTPStatusError) as error:
+                if tries == _TRIES or not _may_repeat(request, error):
+                    said = f"after {tries} tries in {time.monotonic() - began:.0f} s"
+                    raise self._given_up(
+                        request, error, said if tries > 1 else "after 1 try"
+                    ) from error
+            else:
+                return response
             self.wait(2 ** (tries - 1) / (2 ** (_TRIES - 1) - 1))
 
-    def _try(self, request: Request, headers: Mapping[str, str]) -> "httpx.Response | _Silence":
-        import httpx  # noqa: TID251 - this is the file that may
+    def _given_up(self, request: httpx.Request, error: httpx.HTTPError, tries: str) -> OpsError:
+        if isinstance(error, httpx.UnsupportedProtocol):
+            return NotLabelStudioError(self.address, _name(request), "it is no web address")
+        if isinstance(error, httpx.HTTPStatusError):
+            status = error.response.status_code
+            return FailedError(self.address, _name(request), status=status, tries=tries)
+        if _is_about_tls(error):
+            return TlsError(self.address)
+        return UnreachableError(self.address, _name(request), tries=tries)
 
-        try:
-            response = self._client.request(
-                request.method,
-                self.url + request.path,
-                params=request.params,
-                json=request.body,
-                headers={**request.headers, **headers},
-            )
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise NotLabelStudioError(self.url, str(request), "it is no web address") from error
-        except httpx.TransportError as error:
-            if _is_about_tls(error):
-                raise TlsError(self.url) from error
-            unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-            return _Silence(error=error, was_sent=not isinstance(error, unsent))
-        self._note_server(response)
-        return response
-
-    def _note_server(self, response: "httpx.Response") -> None:
-        if self.has_one_process or not response.headers.get("server", "").startswith("WSGIServer"):
-            return
-        self.has_one_process = True
-        # Django's own server sends an answer in two writes, and on a connection that was used
-        # before the second waits for the first one's delayed acknowledgement: 63 ms instead of 20.
-        self._client.headers["Connection"] = "close"
-
-    def _give_up(
-        self, request: Request, answer: "httpx.Response | _Silence", tries: int, elapsed_s: float
-    ) -> OpsError:
-        said = f"after {tries} tries in {elapsed_s:.0f} s" if tries > 1 else "after 1 try"
-        if isinstance(answer, _Silence):
-            unreachable = UnreachableError(self.url, str(request), tries=said)
-            unreachable.__cause__ = answer.error
-            return unreachable
-        return FailedError(self.url, str(request), status=answer.status_code, tries=said)
-
-    def _read(self, request: Request, response: "httpx.Response") -> Reply:
+    def _check(self, request: httpx.Request, response: httpx.Response) -> None:
         """Take out what means the same on every route.
 
         Raises:
             TokenError: 401.
             ForbiddenError: 403.
             NotLabelStudioError: a redirect, or a page where JSON is due.
+            UnexpectedAnswerError: another 4xx.
         """
         status, kind = response.status_code, response.headers.get("content-type", "nothing")
-        body = response.json() if "json" in kind else None
+        is_json, is_refusal = "json" in kind, status >= HTTPStatus.BAD_REQUEST
+        body = response.json() if is_json and is_refusal else None
         if status == HTTPStatus.UNAUTHORIZED:
-            raise TokenError(self.url, self._token, detail=reason(body))
+            raise TokenError(self.address, self._token, detail=reason(body))
         if status == HTTPStatus.FORBIDDEN:
-            raise ForbiddenError(self.url, str(request))
+            raise ForbiddenError(self.address, _name(request))
         if response.has_redirect_location:
             there = f"it redirects to {response.headers['location']}"
-            raise NotLabelStudioError(self.url, str(request), there)
-        # Some routes answer 404 with a page; a failed one may answer 500 with anything.
-        may_be_page = status == HTTPStatus.NOT_FOUND or request.allow_failure
-        if body is None and response.content and not may_be_page:
+            raise NotLabelStudioError(self.address, _name(request), there)
+        # Some routes answer 404 with a page.
+        if response.content and not is_json and status != HTTPStatus.NOT_FOUND:
             what = f"it answers {status} with {kind.partition(';')[0]}"
-            raise NotLabelStudioError(self.url, str(request), what)
-        return Reply(status=status, body=body)
+            raise NotLabelStudioError(self.address, _name(request), what)
+        if is_refusal:
+            raise UnexpectedAnswerError(_name(request), status=status, body=body)
 
-    @cached_property
-    def _client(self) -> "httpx.Client":
-        import httpx  # noqa: TID251 - this is the file that may
-
-        connect_s = min(_CONNECT_TIMEOUT_S, self._timeout_s)
-        return httpx.Client(
-            timeout=httpx.Timeout(self._timeout_s, connect=connect_s),
-            # No proxy stands between this machine and itself.
-            trust_env=urlsplit(self.url).hostname not in _LOOPBACK,
-            event_hooks={"request": [self._count, _forget_session]},
-        )
-
-    def _count(self, request: "httpx.Request") -> None:
+    def _count(self, request: httpx.Request) -> None:
         if self._on_request is not None:
             with self._counting:
                 self._on_request(request.method, request.url.path)
 
-
-def _forget_session(request: "httpx.Request") -> None:
-    # Label Studio sends a session cookie with every answer; the token alone is to say who asks.
-    request.headers.pop("Cookie", None)
-
-
-def _is_final(request: Request, status: int) -> bool:
-    is_passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return request.allow_failure or not (is_passing or status == HTTPStatus.TOO_MANY_REQUESTS)
+    def _note_server(self, response: httpx.Response) -> None:
+        if self.has_one_process or not response.headers.get("server", "").startswith("WSGIServer"):
+            return
+        self.has_one_process = True
+        # Django's own server sends an answer in two writes, and on a connection that was used
+        # before the second waits for the first one's delayed acknowledgement: 63 ms instead of 20.
+        self.headers["Connection"] = "close"
 
 
-def _may_repeat(request: Request, answer: "httpx.Response | _Silence") -> bool:
-    """Say whether another try does no harm: the request is repeatable, or was not taken up."""
-    if isinstance(answer, _Silence):
-        return request.repeatable or not answer.was_sent
-    return request.repeatable or answer.status_code == HTTPStatus.TOO_MANY_REQUESTS
+def _name(request: httpx.Request) -> str:
+    """Method and path, as errors name a request."""
+    return f"{request.method} {request.url.path}"
+
+
+def _is_passing(status: int) -> bool:
+    """Say whether the server may answer better another time."""
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
+
+
+def _may_repeat(request: httpx.Request, error: httpx.HTTPError) -> bool:
+    """Say whether another try may help and does no harm: repeatable, or never taken up."""
+    if isinstance(error, httpx.HTTPStatusError):
+        if error.response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            return True
+        if "fail_at_once" in request.extensions:
+            return False
+    elif isinstance(error, httpx.UnsupportedProtocol) or _is_about_tls(error):
+        return False
+    elif isinstance(error, _UNSENT):
+        return True
+    is_open = request.url.path.endswith(_OPEN)
+    return request.method != "POST" or IDEMPOTENCY_KEY in request.headers or is_open
 
 
 def _is_about_tls(error: BaseException | None) -> bool:
-    import ssl
-
-    while error is not None:
-        if isinstance(error, ssl.SSLError):
-            return True
+    while error is not None and not isinstance(error, ssl.SSLError):
         error = error.__cause__ or error.__context__
-    return False
+    return error is not None

@@ -127,6 +127,35 @@ def test_a_title_has_3_to_50_characters(bench: Bench, title: str) -> None:
     assert caught.value.code == "project"
 
 
+def test_closes_a_project(bench: Bench) -> None:
+    """Its name and a notice say so; it is found as before, with all that is in it."""
+    marker = f"ops:round/{uuid.uuid4().hex}"
+    project = bench.project(description=f"Of cheese. {marker}")
+    bench.studio.import_tasks(project.id, items("a"))
+    assert bench.acts.instruction(project.id) == ""
+    for _ in range(2):
+        bench.studio.close_project(
+            project.id, title="cheese (finished, v3)", description=f"Over. {marker}"
+        )
+        (found,) = bench.studio.find_projects(marker)
+        assert (found.id, found.url) == (project.id, project.url)
+        assert (found.title, found.description) == ("cheese (finished, v3)", f"Over. {marker}")
+        assert "This round is over" in bench.acts.instruction(project.id)
+        assert bench.studio.totals(project.id).task_count == 1
+
+
+def test_a_closed_projects_title_is_cut(bench: Bench) -> None:
+    """A round's name may be as long as a title."""
+    marker = f"ops:round/{uuid.uuid4().hex}"
+    project = bench.project(description=marker).id
+    bench.studio.close_project(project, title="x" * 40 + " (aborted)" * 2, description=marker)
+    (found,) = bench.studio.find_projects(marker)
+    assert found.title == "x" * 40 + " (aborted)"
+    with pytest.raises(InvalidDataError) as caught:
+        bench.studio.close_project(project, title="x", description=marker)
+    assert caught.value.code == "project"
+
+
 def test_deletes_a_project_once(bench: Bench) -> None:
     """With all that is in it; a second time there is nothing to delete."""
     project = bench.project().id
@@ -144,6 +173,9 @@ ASKED_OF_A_PROJECT: dict[str, Callable[[Bench, int], object]] = {
     "delete_tasks": lambda bench, project: bench.studio.delete_tasks(project, [1]),
     "import_tasks": lambda bench, project: bench.studio.import_tasks(project, items("a")),
     "connect_media": lambda bench, project: bench.connect(project),
+    "close_project": lambda bench, project: bench.studio.close_project(
+        project, title="over", description=""
+    ),
 }
 
 

@@ -67,6 +67,7 @@ class FakeStudio:
         self.lock = threading.RLock()
         self.projects: dict[int, Project] = {}
         self.configs: dict[int, str] = {}
+        self.instructions: dict[int, str] = {}
         self.tasks: dict[int, FakeTask] = {}
         self.annotations: dict[int, FakeAnnotation] = {}
         self.users: dict[int, str] = {_ADMINISTRATOR: email}
@@ -104,6 +105,23 @@ class FakeStudio:
         self.projects[number], self.configs[number] = project, label_config
         self.media[number] = set()
         return project
+
+    @_watched
+    def close_project(self, project: int, *, title: str, description: str) -> None:
+        """Rename a project, and tell its annotators that it is over."""
+        self._require_project(project)
+        if len(title) < _TITLE_LENGTHS.start:
+            raise _refused("project", f"title of {len(title)} characters")
+        title = title[: _TITLE_LENGTHS.stop - 1]
+        known = self.projects[project]
+        self.projects[project] = replace(known, title=title, description=description)
+        self.instructions[project] = "This round is over."
+
+    @_watched
+    def instruction(self, project: int) -> str:
+        """What annotators are shown before they begin; nothing at first."""
+        self._require_project(project)
+        return self.instructions.get(project, "")
 
     @_watched
     def delete_project(self, project: int) -> bool:

@@ -36,6 +36,7 @@ DELETE = "POST /api/dm/actions/"
 RENEW = "POST /api/token/refresh/"
 PASSING = ["hang-up", "500", "locked", "timeout"]
 NOBODY = said([])
+COUNTS = ("task_number", "total_annotations_number", "skipped_annotations_number")
 FAILED = said({"detail": "KeyError: 41"}, 500)
 LOCKED = said({"detail": "database is locked"}, 500)
 
@@ -124,6 +125,19 @@ def test_a_writing_that_may_have_been_done_is_not_sent_again(
         WRITES[path](studio)
     assert "may have been carried out" in caught.value.unchanged
     assert "after 1 try" in caught.value.message
+    assert script.requests() == [f"POST {path}"]
+
+
+@pytest.mark.parametrize("status", [408, 409])
+@pytest.mark.parametrize("path", WRITES)
+def test_a_writing_that_is_refused_is_not_sent_again(
+    script: Script, studio: LabelStudio, path: str, status: int
+) -> None:
+    """Label Studio's SDK would, where it is not told otherwise."""
+    script.on(f"POST {path}", said({"detail": "no"}, status))
+    with pytest.raises(ConfigurationError) as caught:
+        WRITES[path](studio)
+    assert caught.value.code == "label-studio-unexpected"
     assert script.requests() == [f"POST {path}"]
 
 
@@ -294,7 +308,7 @@ def test_a_server_that_states_no_version_is_not_label_studio(
     script: Script, studio: LabelStudio
 ) -> None:
     """Though it answers in JSON."""
-    script.on("GET /api/version", said({"hello": "world"}))
+    script.on("GET /api/version/", said({"hello": "world"}))
     with pytest.raises(ConfigurationError) as caught:
         studio.server_version()
     assert caught.value.code == "not-label-studio"
@@ -356,10 +370,34 @@ def test_every_request_is_reported_in_turn(script: Script, connect: Connect) -> 
     assert len(sent) == 1 + 4 + 1
 
 
+WATCHED = ("httpx", "ssl", "pydantic", "pandas")
+IMPORTED = f"print([name for name in {WATCHED} if name in sys.modules])"
+
+
+def imported_by(program: str) -> str:
+    """Which of the heavy libraries a program has in the end."""
+    command = [sys.executable, "-c", f"import sys\n{program}\n{IMPORTED}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def test_importing_the_adapter_is_cheap() -> None:
-    """No HTTP library before the first request, and Label Studio's SDK never."""
-    program = "import sys, ops.studio; print([m for m in ('httpx', 'ssl') if m in sys.modules])"
-    ran = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert ran.stdout.strip() == "[]"
+    """No HTTP library before the first request."""
+    assert imported_by("import ops.studio") == "[]"
+
+
+def test_what_a_sync_asks_is_asked_without_the_sdk(script: Script) -> None:
+    """Importing it doubles the CPU of a sync with nothing to do; other requests import it."""
+    script.on(MEMBERS, NOBODY)
+    script.on(ROWS, said({"tasks": [], "total": 0}))
+    script.on("GET /api/projects/7/", said(dict.fromkeys(COUNTS, 0)))
+    script.on("GET /api/projects/7/export", said([]))
+    script.on("GET /api/version/", said({"release": "1.23.2"}))
+    program = f"""
+from ops.studio import LabelStudio
+studio = LabelStudio({script.url!r}, "t")
+studio.members(), studio.totals(7), list(studio.task_rows(7, since="2026-01-01T00:00:00Z"))
+list(studio.export(7, [1]))
+"""
+    assert imported_by(program) == "['httpx', 'ssl']"
+    assert imported_by(program + "studio.server_version()") == "['httpx', 'ssl', 'pydantic']"
+    assert len(script.seen) == 4 + 5

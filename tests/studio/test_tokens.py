@@ -24,6 +24,16 @@ def test_a_legacy_token_is_sent_as_it_is(script: Script, studio: LabelStudio) ->
     assert authorizations(script, "/api/users/") == ["Token 0123abcd"]
 
 
+def test_the_sdk_asks_with_the_same_token(script: Script, studio: LabelStudio) -> None:
+    """And with none where none is needed."""
+    script.on("GET /api/projects/", said({"count": 0, "next": None, "results": []}))
+    script.on("GET /api/version/", said({"release": "1.23.2"}))
+    studio.find_projects("ops:round/1")
+    assert studio.server_version() == "1.23.2"
+    assert authorizations(script, "/api/projects/") == ["Token 0123abcd"]
+    assert authorizations(script, "/api/version/") == [None]
+
+
 def test_a_personal_access_token_is_traded_once(script: Script, connect: Connect) -> None:
     """And never sent but for that."""
     personal, access = token("refresh"), token("access")

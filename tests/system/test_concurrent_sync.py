@@ -170,13 +170,13 @@ class Writer:
 
     def delete_answers(self) -> None:
         """Use the Data Manager's action on a few tasks."""
-        chosen = [self._task() for _ in range(3)]
-        self._studio.http.send(
-            "POST",
-            "/api/dm/actions/",
-            {"selectedItems": {"all": False, "included": chosen}, "ordering": []},
-            params={"id": "delete_tasks_annotations", "project": self._board.project},
-        ).expect("project", self._board.project)
+        chosen: Any = {"all": False, "included": [self._task() for _ in range(3)]}
+        self._studio.sdk.actions.create(
+            id="delete_tasks_annotations",
+            project=self._board.project,
+            selected_items=chosen,
+            ordering=[],
+        )
 
     def import_foreign(self) -> None:
         """Bring in an answered task the round does not know, with a key or without."""
@@ -250,10 +250,8 @@ def read_project(servers: Connection, project: int) -> Mapping[str, frozenset[An
 
 def export_everything(studio: LabelStudio, project: int) -> list[dict[str, Any]]:
     """The whole project in Label Studio's export form."""
-    reply = studio.http.get(
-        f"/api/projects/{project}/export", {"exportType": "JSON", "download_all_tasks": "true"}
-    )
-    return cast("list[dict[str, Any]]", reply.expect("project", project).body)
+    asked = {"exportType": "JSON", "download_all_tasks": "true"}
+    return studio.http.get(f"/api/projects/{project}/export", params=asked).json()
 
 
 def miscounted(studio: Studio, project: int) -> int:
