@@ -5,10 +5,12 @@ Owns what the server's process sees and the personal access token. Does not star
 
 import importlib.metadata
 import os
+import re
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import cast
@@ -28,6 +30,10 @@ _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "SY
 _OK = 200
 _CONFLICT = 409
 _MIGRATION_TIMEOUT_S = 900
+# `project-7-at-2026-01-31-23-59-0a1b2c3d.json`, and the same with `-info`: what 1.23 writes of each
+# answer to `GET /api/projects/7/export` and never reads again (DataExport.save_export_files). The
+# snapshots people ask for by a button are in another folder.
+_EXPORT_COPY = re.compile(r"project-\d+-at-\d{4}(-\d\d){4}-[0-9a-f]{8}(-info)?\.json")
 
 
 def check_installed() -> None:
@@ -190,6 +196,25 @@ def _copy_database(source: Path, target: Path) -> None:
     except (OSError, sqlite3.Error) as error:
         temporary.unlink(missing_ok=True)
         raise CannotWriteError(target, str(error)) from error
+
+
+def remove_export_copies(home: Home, *, older_than_s: float = 0) -> None:
+    """Remove the copies the server keeps of exports: each sync's, for good. Repeatable.
+
+    Beside a running server, let `older_than_s` be longer than any export takes: it reads the copy
+    once, while it answers.
+
+    Raises:
+        CannotWriteError: one is not ours to remove.
+    """
+    directory = home.data(Service.LABEL_STUDIO) / "data" / "export"
+    newest = time.time() - older_than_s
+    try:
+        for path in directory.glob("project-*.json"):
+            if _EXPORT_COPY.fullmatch(path.name) and path.stat().st_mtime <= newest:
+                path.unlink()
+    except OSError as error:
+        raise CannotWriteError(directory, str(error.strerror)) from error
 
 
 def is_up(state: State, *, timeout_s: float = 10) -> bool:

@@ -25,6 +25,7 @@ _POLL_S = 0.1
 _READY_TIMEOUT_S = {Service.LAKEFS: 60.0, Service.LABEL_STUDIO: 300.0}
 _GRACE_S = 20.0
 _LOG_LIMIT_BYTES = 10 * 2**20
+_LONGEST_EXPORT_S = 3600.0
 _TOLD_LINES = 8
 
 
@@ -36,6 +37,8 @@ def up(
     shared: Path | None = None,
 ) -> Status:
     """Start whichever of the servers does not serve, and wait until both do. Repeatable.
+
+    Label Studio's copies of old exports are removed here and in `down`.
 
     Args:
         root: the home, usually `.ops/`.
@@ -56,6 +59,8 @@ def up(
         missing = stopped_servers(root)
         if Service.LAKEFS in missing:
             _start_lakefs(home, state, find_binary(home, reporter, explicit=lakefs_binary))
+        runs = Service.LABEL_STUDIO not in missing
+        label_studio.remove_export_copies(home, older_than_s=_LONGEST_EXPORT_S if runs else 0)
         if Service.LABEL_STUDIO in missing:
             label_studio.prepare_database(home, reporter)
             _start_label_studio(home, state)
@@ -203,6 +208,7 @@ def down(root: Path, reporter: Reporter) -> Status:
         return inspect(home)
     with locked(home.lock_file):
         changed = _stop_all(home, reporter)
+        label_studio.remove_export_copies(home)
     return inspect(home, changed=changed)
 
 

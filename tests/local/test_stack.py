@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -96,6 +97,24 @@ def test_data_ports_and_credentials_survive_a_restart(root: Path) -> None:
     found = lakefs.get(f"/api/v1/repositories/{name}", headers=basic(before))
     assert found.status == 200
     assert name.encode() in label_studio.get("/api/projects", headers=bearer(before)).body
+
+
+def test_the_copies_of_exports_go_with_the_server(root: Path) -> None:
+    """Label Studio keeps two files an export; an up beside it leaves what may be in use."""
+    connected = _connected(_up(root))
+    headers, client = bearer(connected), Client(connected.label_studio_url)
+    made = client.post_json("/api/projects/", {"title": "copies"}, headers=headers)
+    project = cast("dict[str, int]", made.json())["id"]
+    export = f"/api/projects/{project}/export?exportType=JSON&download_all_tasks=true"
+    folder = Home.at(root).data(Service.LABEL_STUDIO) / "data" / "export"
+
+    assert client.get(export, headers=headers).status == 200
+    kept = {path.name for path in folder.iterdir()}
+    assert len(kept) == 2
+    _up(root)
+    assert {path.name for path in folder.iterdir()} == kept
+    stack.down(root, Narration())
+    assert not list(folder.iterdir())
 
 
 def test_a_killed_server_is_told_as_died_and_started_again(root: Path) -> None:
