@@ -393,7 +393,13 @@ def show(session: Session, name: Name) -> Result:
     from ops.runner.status import find_manifest
 
     manifest = find_manifest(session.context(), name)
-    rows = [(key, str(value)) for key, value in _manifest(manifest).items()]
+    said = {
+        **{name: str(value) for name, value in _manifest(manifest).items() if value is not None},
+        "selection": manifest.selection.in_words,
+        "annotators": ", ".join(manifest.annotators) or None,
+        "counts": _count_line(manifest.counts) if manifest.counts else None,
+    }
+    rows = [(name.replace("_", " "), value) for name, value in said.items() if value is not None]
     return Result(
         data=_manifest(manifest),
         body=[Table(columns=("field", "value"), rows=rows)],

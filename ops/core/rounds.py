@@ -58,6 +58,20 @@ class Selection:
             "seed": self.seed,
         }
 
+    @property
+    def in_words(self) -> str:
+        """The selection for people: `tasks nobody has labeled, 50 by chance (seed 7)`."""
+        if self.keys is not None:
+            said = [f"{len(self.keys)} tasks named one by one"]
+        elif self.edit:
+            said = ["labeled tasks"]
+        else:
+            said = ["labeled tasks too" if self.labeled_too else "tasks nobody has labeled"]
+        said += ["with their labels to be changed"] if self.edit else []
+        said += [f"{self.sample} by chance (seed {self.seed})"] if self.sample is not None else []
+        said += [f"at most {self.limit}"] if self.limit is not None else []
+        return ", ".join(said)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:

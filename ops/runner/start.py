@@ -199,7 +199,7 @@ class _Start:
                 "nothing-to-label",
                 "no task is left to label",
                 subject=self._name,
-                where=(("selection", str(self._selection.as_mapping())), ("at", self.base[:12])),
+                where=(("selection", self._selection.in_words), ("at", self.base[:12])),
                 unchanged="nothing was written",
                 hint="add pictures with: ops data add PATH\nor take labeled ones too: --all",
             )
@@ -221,8 +221,8 @@ class _Start:
                 f"round {self._name} exists with another selection",
                 subject=self._name,
                 where=(
-                    ("there", str(manifest.selection.as_mapping())),
-                    ("asked", str(asked.as_mapping())),
+                    ("there", manifest.selection.in_words),
+                    ("asked", asked.in_words),
                 ),
                 unchanged="the round is as it was",
                 hint=f"go on with it: ops round start {self._name}\nor take another name",

@@ -317,6 +317,35 @@ def test_what_is_no_line_of_an_object_is_refused(data: bytes) -> None:
     assert caught.value.code == "task-list-invalid"
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (Selection(), "tasks nobody has labeled"),
+        (Selection(labeled_too=True, limit=4), "labeled tasks too, at most 4"),
+        (Selection(sample=50, seed=7), "tasks nobody has labeled, 50 by chance (seed 7)"),
+        (
+            Selection(labeled_too=True, edit=True),
+            "labeled tasks, with their labels to be changed",
+        ),
+        (
+            Selection(keys=(TaskKey("a"), TaskKey("b")), edit=True),
+            "2 tasks named one by one, with their labels to be changed",
+        ),
+    ],
+)
+def test_a_selection_reads_well(asked: Selection, words: str) -> None:
+    """In errors, and where a round is shown."""
+    assert asked.in_words == words
+
+
+@given(selections, selections)
+def test_selections_of_other_wishes_read_differently(one: Selection, two: Selection) -> None:
+    """But for the names of tasks and the seed of no sample."""
+    wishes = [(s.edit, s.limit, s.sample, s.labeled_too and not s.edit) for s in (one, two)]
+    if wishes[0] != wishes[1] and one.keys is two.keys is None:
+        assert one.in_words != two.in_words
+
+
 # Which tasks a selection takes.
 
 key_sets = st.lists(keys, max_size=12, unique=True)
