@@ -112,6 +112,28 @@ class Manifest:
         return f"ops:round/{self.id}"
 
 
+def project_title(manifest: Manifest) -> str:
+    """What the round's Label Studio project is called; how it ended is part of it."""
+    # Label Studio refuses titles of less than three characters.
+    name = manifest.name if len(manifest.name) > 2 else f"round {manifest.name}"  # noqa: PLR2004
+    match manifest.state:
+        case RoundState.FINISHED:
+            return f"{name} (finished, v{manifest.version})"
+        case RoundState.ABORTED:
+            return f"{name} (aborted)"
+        case RoundState.STARTING | RoundState.OPEN:
+            return name
+
+
+def project_description(manifest: Manifest, repository: str) -> str:
+    """What the project says of itself to people, with the marker `ops` finds it by."""
+    return (
+        f"Labeling round {manifest.name} of repository {repository}. "
+        f"Run by ops, which finds this project by the next line; leave it as it is.\n"
+        f"{manifest.marker}"
+    )
+
+
 def encode_manifest(manifest: Manifest) -> bytes:
     """The manifest's bytes, canonical."""
     return encode(

@@ -11,7 +11,14 @@ from ops.core.records import Counts, TaskKey
 from ops.core.rounds import Manifest, RoundState, encode_manifest
 from ops.errors import NotFoundError
 from ops.ports import Upload
-from ops.runner.context import Context, branch_manifest, read_index, read_tasks, refuse_state
+from ops.runner.context import (
+    Context,
+    branch_manifest,
+    close_project,
+    read_index,
+    read_tasks,
+    refuse_state,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +78,8 @@ def abort_round(
         _apply(context, ended, remove_branch=remove_branch, write=not was_aborted)
         if remove_project and manifest.project is not None:
             context.studio.delete_project(manifest.project)
+        else:
+            close_project(context, ended)
     return Aborted(
         manifest=ended,
         counts=index.counts(tasks),

@@ -5,6 +5,7 @@ right state.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -26,6 +27,8 @@ from ops.core.rounds import (
     RoundTask,
     decode_manifest,
     decode_tasks,
+    project_description,
+    project_title,
     tasks_digest,
 )
 from ops.errors import InvalidDataError, NotFoundError, RefusedError
@@ -207,6 +210,21 @@ def refuse_state(manifest: Manifest) -> None:
         unchanged="nothing was written",
         hint=hints[manifest.state],
     )
+
+
+def close_project(context: Context, manifest: Manifest) -> None:
+    """Tell annotators in the round's project that it is over; a project that is gone needs none.
+
+    One request; repeatable.
+    """
+    if manifest.project is None:
+        return
+    with suppress(NotFoundError):
+        context.studio.close_project(
+            manifest.project,
+            title=project_title(manifest),
+            description=project_description(manifest, context.lake.repository),
+        )
 
 
 def read_ontology(lake: Lake, ref: str) -> tuple[str, Ontology]:

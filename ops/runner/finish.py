@@ -33,6 +33,7 @@ from ops.errors import ConflictError, PartialError, RefusedError
 from ops.ports import ChangeKind, Upload
 from ops.runner.context import (
     Context,
+    close_project,
     main_head,
     read_manifest,
     read_ontology,
@@ -103,14 +104,14 @@ def finish_round(
 
 
 def _find_done(context: Context, name: str) -> Finished | None:
-    """What an earlier run did: main has the manifest. Sees to the tag, which comes last."""
+    """What an earlier run did: main has the manifest. Sees to what comes after the merge."""
     manifest = read_manifest(context.lake, MAIN, name)
     if manifest is None or manifest.version is None or manifest.counts is None:
         return None
     if manifest.state is not RoundState.FINISHED:
         return None
     commit = find_merge(context, manifest)
-    _tag(context, manifest.version, commit)
+    _end(context, manifest, commit)
     return Finished(
         manifest=manifest,
         version=manifest.version,
@@ -329,7 +330,7 @@ class _Finish:
                 unchanged="main is as it was",
                 hint=f"ops round finish {round_.name}",
             )
-        _tag(context, packed.card.version, commit)
+        _end(context, manifest, commit)
         return commit
 
     def _check_tree(self, head: str, packed: Packed) -> None:
@@ -392,5 +393,7 @@ def _label_problems(key: TaskKey, data: bytes, ontology: Ontology) -> list[str]:
     return [f"{key}: {one.label!r} of control {one.control!r}" for one in unknown]
 
 
-def _tag(context: Context, version: int, commit: CommitId) -> None:
-    context.lake.create_tag(version_tag(version), commit)
+def _end(context: Context, manifest: Manifest, commit: CommitId) -> None:
+    """What comes after the merge, and again where an earlier run did not get so far."""
+    context.lake.create_tag(version_tag(manifest.version or 1), commit)
+    close_project(context, manifest)

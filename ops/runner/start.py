@@ -26,6 +26,8 @@ from ops.core.rounds import (
     Selection,
     encode_manifest,
     encode_tasks,
+    project_description,
+    project_title,
     tasks_digest,
 )
 from ops.errors import ConfigurationError, RefusedError
@@ -257,15 +259,9 @@ class _Start:
         """Create the project; where two starts each made one, the older is the round's."""
         studio = self._context.studio
         text, _ = read_ontology(self._context.lake, manifest.base)
-        repository = self._context.lake.repository
         made = studio.create_project(
-            # Label Studio refuses titles of less than three characters.
-            title=self._name if len(self._name) > 2 else f"round {self._name}",  # noqa: PLR2004
-            description=(
-                f"Labeling round {self._name} of repository {repository}. "
-                f"Run by ops, which finds this project by the next line; leave it as it is.\n"
-                f"{manifest.marker}"
-            ),
+            title=project_title(manifest),
+            description=project_description(manifest, self._context.lake.repository),
             label_config=text,
         )
         oldest = min(project.id for project in studio.find_projects(manifest.marker))

@@ -177,6 +177,8 @@ def test_a_broken_state_file_is_told_and_a_reset_mends_it(tmp_path: Path) -> Non
 def test_a_lakefs_setting_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     """A configuration error that names the file, before anything is started."""
     (tmp_path / "ops.toml").write_text('lakefs.binary = "/no/such/lakefs"\n', encoding="utf-8")
+    if explicit_binary() is not None:
+        pytest.skip("OPS_LAKEFS_BINARY is set and wins over ops.toml")
     for arguments in (["--dry-run"], []):
         refused = _document(_ops(tmp_path, "local", "up", "--json", *arguments), exit_code=8)
         assert refused["errors"][0]["code"] == "lakefs-binary"

@@ -10,6 +10,7 @@ from ops.core.records import TaskKey
 from ops.core.rounds import Selection
 from ops.errors import ConflictError, RefusedError
 from ops.ports import Upload
+from ops.runner.abort import abort_round
 from ops.runner.dataset import list_versions, revert_to
 from ops.runner.finish import finish_round
 from ops.runner.start import start_round
@@ -36,6 +37,15 @@ def test_dry_run_is_the_run(world: World) -> None:
     assert planned.packed.uploads == done.packed.uploads
     assert planned.packed.checksums == done.packed.checksums
     assert (planned.changed, planned.counts) == (done.changed, done.counts)
+
+
+def test_annotators_are_told_that_it_is_over(world: World) -> None:
+    """What they would submit from now on is read by nobody."""
+    finish_round(world.context, "cheese")
+    assert world.studio.projects[1].title == "cheese (finished, v1)"
+    start_round(world.context, "ham", Selection(labeled_too=True))
+    abort_round(world.context, "ham")
+    assert world.studio.projects[2].title == "ham (aborted)"
 
 
 def test_unfinished_tasks_are_listed(world: World) -> None:
