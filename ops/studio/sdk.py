@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from label_studio_sdk.base_client import LabelStudioBase as Client  # noqa: TID251 - may
+    from label_studio_sdk.base_client import LabelStudioBase as Client
 
     from ops.studio.transport import Exchange
 
@@ -23,7 +23,7 @@ def open_client(exchange: "Exchange") -> "Client":
     `label_studio_sdk.client.LabelStudio`, which is this one and helpers ops has no use for, brings
     pandas and three clouds' SDKs with it: 1.3 s CPU and 184 MB instead of 0.4 s and 55 MB.
     """
-    from label_studio_sdk.base_client import LabelStudioBase  # noqa: TID251 - may
+    from label_studio_sdk.base_client import LabelStudioBase
 
     return LabelStudioBase(
         base_url=exchange.address,
@@ -39,7 +39,7 @@ def index_query(*, after: int, since: str | None) -> str:
 
     With `since`, a time with a fraction, only those updated at or after it. 10 ms CPU, once.
     """
-    from label_studio_sdk import data_manager  # noqa: TID251 - may
+    from label_studio_sdk import data_manager
 
     words: Any = data_manager  # it has no types
     column, operator, kind, filters = words.Column, words.Operator, words.Type, words.Filters

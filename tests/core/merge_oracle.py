@@ -10,7 +10,8 @@ the value of base, ours or theirs. The laws:
 - what a side changed is as that side has it; what no side changed is as base has it;
 - who adds or removes the annotation, skips it or marks it, has the last word on all of it, and the
   other side said the same or nothing;
-- a region is as a side has it; or of both, in one place, and missing on neither;
+- a region is as a side has it; or of both, in one place; a side that removed it has the last word
+  if the other left it alone;
 - a relation leads to regions that are there, unless a side that has it had none to lead to.
 
 No candidate left: a conflict.
@@ -205,9 +206,10 @@ def _is_sound(
         ]
         if any(stated.get(slot) != value for value in changed or [known.get(slot)]):
             return False
-    if stated in [side.about(about) for side in sides]:
-        return True
-    return bool(stated) and all(side.about(about) for side in sides) and _is_one_place(stated)
+    of_sides = [side.about(about) for side in sides]
+    if known and {} in of_sides:
+        return not stated and all(one in ({}, known) for one in of_sides)
+    return stated in of_sides or (bool(stated) and {} not in of_sides and _is_one_place(stated))
 
 
 def _is_one_place(slots: Slots) -> bool:
