@@ -177,10 +177,13 @@ def _sorted(twins: list[dict[str, Json]]) -> Entries:
 def _merge_unit(unit: _Unit, triple: _Triple, tolerance: float) -> Entries | None:
     """The unit's entries after the merge, none where it is gone; None where the sides disagree."""
     base, ours, theirs = (_said(unit, one) for one in (triple.base, triple.ours, triple.theirs))
+    is_ours_same, is_theirs_same = _same(ours, base, tolerance), _same(theirs, base, tolerance)
+    if is_ours_same != is_theirs_same:
+        return triple.theirs if is_ours_same else triple.ours
+    if is_ours_same or _same(ours, theirs, tolerance):
+        return choose_exact(triple.base, triple.ours, triple.theirs)
     if triple.may_go:
-        if _same(ours, base, tolerance):
-            return triple.theirs
-        return triple.ours if _same(theirs, base, tolerance) or ours == theirs else None
+        return None
     merged: _Said = {}
     for control in ours.keys() | theirs.keys():
         mine, other = ours.get(control, ()), theirs.get(control, ())
@@ -189,15 +192,14 @@ def _merge_unit(unit: _Unit, triple: _Triple, tolerance: float) -> Entries | Non
             return None
         if chosen:
             merged[control] = chosen
-    return _verbatim(merged, triple, (ours, theirs), tolerance)
+    sides = ((ours, triple.ours), (theirs, triple.theirs))
+    near = [entries for words, entries in sides if _same(merged, words, tolerance)]
+    return max(near, key=as_bytes) if near else _put_together(merged, tolerance)
 
 
 def _choose(base: Entries, ours: Entries, theirs: Entries, tolerance: float) -> Entries | None:
     """One of the sides; None where both changed it and say different things."""
-    is_ours_same, is_theirs_same = (
-        is_alike(ours, base, tolerance),
-        is_alike(theirs, base, tolerance),
-    )
+    is_ours_same, is_theirs_same = (is_alike(one, base, tolerance) for one in (ours, theirs))
     if is_ours_same != is_theirs_same:
         return theirs if is_ours_same else ours
     if not is_ours_same and not is_alike(ours, theirs, tolerance):
@@ -205,25 +207,12 @@ def _choose(base: Entries, ours: Entries, theirs: Entries, tolerance: float) -> 
     return choose_exact(base, ours, theirs)
 
 
-def _verbatim(
-    merged: _Said, triple: _Triple, sides: tuple[_Said, _Said], tolerance: float
-) -> Entries | None:
-    """The merged entries as a side wrote them, where one says just this; else put together."""
-    words, ours, theirs = (_flat(one) for one in (merged, *sides))
-    if is_exact(words, ours):
-        is_both = is_exact(words, theirs)
-        return choose_exact(triple.base, triple.ours, triple.theirs) if is_both else triple.ours
-    if is_exact(words, theirs):
-        return triple.theirs
-    if _same(*sides, tolerance):
-        return choose_exact(triple.base, triple.ours, triple.theirs)
+def _put_together(merged: _Said, tolerance: float) -> Entries | None:
+    """The entries, taken from both sides, as one region; None where they make none."""
+    entries = tuple(entry for control in sorted(merged) for entry in merged[control])
     # Of what one side says, nothing may look like the editor's copy of what the other says.
-    is_plain = is_exact((*said(words),), words)
-    return words if words and is_plain and _is_one_place(words, tolerance) else None
-
-
-def _flat(words: _Said) -> Entries:
-    return tuple(entry for control in sorted(words) for entry in words[control])
+    is_plain = is_exact((*said(entries),), entries)
+    return entries if entries and is_plain and _is_one_place(entries, tolerance) else None
 
 
 def _is_one_place(entries: Entries, tolerance: float) -> bool:
