@@ -8,6 +8,7 @@ Binaries and the empty Label Studio database are shared through the checkout's `
 import contextlib
 import os
 import shutil
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -26,6 +27,11 @@ _STACKS = SHARED / "test-stacks"
 _OWNER = "owner.json"
 _LOG_LINES = 40
 _LINE_LENGTH = 300
+
+
+def pytest_configure() -> None:
+    """Listen to Ctrl-C, and have children do so: what a shell starts with `&` does not."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

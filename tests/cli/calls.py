@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FOREIGN = ("OPS_", "LAKECTL_", "LABEL_STUDIO_", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
+FOREIGN = ("OPS_", "LAKECTL_", "LABEL_STUDIO_", "NO_COLOR", "FORCE_COLOR", "COLUMNS",
+           "PYTHONDONTWRITEBYTECODE")  # fmt: skip
 """Beginnings of variables that would change what a command does or prints."""
 
 COMMAND = [sys.executable, "-m", "ops"]
