@@ -192,9 +192,11 @@ def _merge_unit(unit: _Unit, triple: _Triple, tolerance: float) -> Entries | Non
             return None
         if chosen:
             merged[control] = chosen
-    sides = ((ours, triple.ours), (theirs, triple.theirs))
-    near = [entries for words, entries in sides if _same(merged, words, tolerance)]
-    return max(near, key=as_bytes) if near else _put_together(merged, tolerance)
+    # It cannot be the same as both: they say different things of a control, and it is one of them.
+    for words, entries in ((ours, triple.ours), (theirs, triple.theirs)):
+        if _same(merged, words, tolerance):
+            return entries
+    return _put_together(merged, tolerance)
 
 
 def _choose(base: Entries, ours: Entries, theirs: Entries, tolerance: float) -> Entries | None:

@@ -228,6 +228,22 @@ def test_copies_the_editor_makes_are_no_edit() -> None:
     assert _result(merged) == [answered[1], box("a", "gouda")]
 
 
+def test_what_only_looks_like_a_copy_is_not_lost_as_one() -> None:
+    """A program wrote one side's answer into the box of the other: that is no copy to leave out."""
+    asked = [box("a"), question(box("a"), "brie")]
+    value = cast("Region", box("a", "gouda")["value"])
+    written: Region = {**box("a", "gouda"), "value": {**value, "choices": ["gouda"]}}
+    merged = _merge(asked, [box("a"), question(box("a"), "gouda")], [written, asked[1]])
+    assert _region(merged).kind is ConflictKind.EDIT_EDIT
+
+
+def test_several_answers_to_one_question_are_told_apart_by_id() -> None:
+    """Swapped, they say something else."""
+    before = record(annotation("u", scene("brie", "p"), scene("gouda", "q")))
+    swapped = record(annotation("u", scene("gouda", "p"), scene("brie", "q")))
+    assert _conflict(merge_records(before, swapped, record())).kind is ConflictKind.EDIT_DELETE
+
+
 def test_float_noise_is_no_edit() -> None:
     """Beside a removal as beside an edit; further than the tolerance it is one."""
     assert _result(_merge([box("a"), box("b")], [box("b")], [box("a", x=NOISE), box("b")])) == [
@@ -246,6 +262,12 @@ def test_the_tolerance_is_the_callers() -> None:
     assert merge_records(before, after, record(), tolerance_percent=0.4).conflicts
     shaken = record(annotation("u", box("a", x=NOISE)))
     assert merge_records(before, shaken, record(), tolerance_percent=0).conflicts
+
+
+def test_numbers_that_are_no_percents_are_compared_as_they_are() -> None:
+    """An integer may be larger than any float."""
+    merged = _merge([box("a", x=0.5)], [box("a", x=10**400)], [])
+    assert _region(merged).kind is ConflictKind.EDIT_DELETE
 
 
 def test_only_geometry_has_a_tolerance() -> None:
@@ -298,6 +320,36 @@ def test_annotator_birth_and_prediction_are_merged_one_by_one() -> None:
     merged = merge_records(record(before), record(renamed), record(other))
     assert merged.record
     assert merged.record.annotations[0].annotator == "zoë@example.org"
+
+
+def test_of_two_names_given_at_one_moment_one_is_taken() -> None:
+    """The same one, whichever side is ours."""
+    names = ("bob@example.com", "zoë@example.org")
+    ours, theirs = (record(replace(annotation("u"), annotator=name)) for name in names)
+    there = merge_records(record(annotation("u")), ours, theirs)
+    assert there == merge_records(record(annotation("u")), theirs, ours) == Merged(record=theirs)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "merged"),
+    [
+        (Origin.ACCEPTED, Origin.IMPORTED, Origin.IMPORTED),
+        (Origin.IMPORTED, Origin.ACCEPTED, Origin.IMPORTED),
+        (Origin.IMPORTED, Origin.CHANGED, Origin.CHANGED),
+        (Origin.IMPORTED, Origin.HUMAN, Origin.HUMAN),
+        (Origin.CHANGED, Origin.HUMAN, Origin.HUMAN),
+    ],
+)
+def test_of_a_region_left_alone_the_origin_is_that_of_who_changed_it(
+    ours: Origin, theirs: Origin, merged: Origin
+) -> None:
+    """Accepted from a prediction in base; of two that changed it, the most human."""
+    base, one, two = (
+        record(replace(annotation("u", box("a")), origins={"a": origin}))
+        for origin in (Origin.ACCEPTED, ours, theirs)
+    )
+    expected = record(replace(annotation("u", box("a")), origins={"a": merged}))
+    assert merge_records(base, one, two) == Merged(record=expected)
 
 
 def test_an_origin_goes_with_its_region() -> None:
@@ -357,6 +409,23 @@ def test_what_both_learned_of_a_picture_is_known() -> None:
     assert _media(merged) == _with_media(width=640, sha256="5" * 64).task.media
     disputed = merge_records(record(), _with_media(width=640), _with_media(width=800))
     assert isinstance(disputed.conflicts[0], MediaConflict)
+
+
+def test_what_was_known_of_another_picture_says_nothing() -> None:
+    """Both sides replaced it alike; one side knows how wide the new one is, as the old one was."""
+    base = _with_media(width=640)
+    sides = _with_media(checksum="c1", width=640), _with_media(checksum="c1")
+    assert _media(merge_records(base, *sides)) == sides[0].task.media
+
+
+def test_of_two_pictures_without_a_base_the_record_has_one() -> None:
+    """The same one, whichever side is ours: it is not for writing."""
+    ours, theirs = _with_media(checksum="c1"), _with_media(checksum="c2")
+    there, back = merge_records(None, ours, theirs), merge_records(None, theirs, ours)
+    assert there.record == back.record
+    assert there.conflicts == (
+        MediaConflict(base=None, ours=ours.task.media, theirs=theirs.task.media),
+    )
 
 
 def _with_data(**data: Json) -> Record:

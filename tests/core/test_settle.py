@@ -100,13 +100,14 @@ def test_a_side_wins_the_regions_in_dispute_and_no_others() -> None:
 
 
 def test_who_said_it_goes_with_the_side_that_counts() -> None:
-    """Round and times of the side, origins with its regions."""
+    """Round and times of the side, origins with its regions; a corrected name is kept."""
     before = annotation("u", box("a"), box("b"))
     ours = replace(
         annotation("u", box("a", x=10), box("b")), round="mine", origins={"a": Origin.CHANGED}
     )
     theirs = replace(
         annotation("u", box("a", x=20), box("b", x=20)),
+        annotator="bob@example.com",
         round="other",
         updated_at="2026-11-24T14:02:00.000000Z",
         origins={"b": Origin.IMPORTED},
@@ -116,6 +117,7 @@ def test_who_said_it_goes_with_the_side_that_counts() -> None:
     assert settled == record(
         replace(
             ours,
+            annotator="bob@example.com",
             result=(box("a", x=10), box("b", x=20)),
             origins={"a": Origin.CHANGED, "b": Origin.IMPORTED},
         )
