@@ -4,7 +4,7 @@ Owns reading labels and geometry out of one region, whatever control made it. Do
 regions, and knows no label config.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ops.core.records import Json
 
@@ -70,16 +70,17 @@ def said(result: Iterable[Mapping[str, Json]]) -> list[dict[str, Json]]:
     entries say: the `choices` of a per-region question in the box itself (seen in 1.23.2).
     """
     regions = [dict(region) for region in result]
-    stated: dict[tuple[str, str], Json] = {}
+    stated: dict[tuple[str, str], list[Json]] = {}
     for region in regions:
         kind = str(region.get("type"))
         if isinstance(name := region.get("id"), str) and kind in value_of(region):
-            stated[name, kind] = value_of(region)[kind]
+            # Two questions of one type about one region each say something of their own.
+            stated.setdefault((name, kind), []).append(value_of(region)[kind])
     return [_without_additions(region, stated) for region in regions]
 
 
 def _without_additions(
-    region: Mapping[str, Json], stated: Mapping[tuple[str, str], Json]
+    region: Mapping[str, Json], stated: Mapping[tuple[str, str], Sequence[Json]]
 ) -> dict[str, Json]:
     own = {name: value for name, value in region.items() if name != "origin"}
     if "value" in own and isinstance(region["value"], dict):
@@ -87,7 +88,6 @@ def _without_additions(
             name: value
             for name, value in region["value"].items()
             if name == region.get("type")
-            or (place := (str(region.get("id")), name)) not in stated
-            or stated[place] != value
+            or value not in stated.get((str(region.get("id")), name), ())
         }
     return own
