@@ -8,6 +8,7 @@ would add 0.2 s CPU to each. What else speaks against it: docs/adr/0008-sdks.md.
 """
 
 import base64
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -71,7 +72,10 @@ class Reader:
         """What sends, for requests the SDK cannot word; `about` says what their refusals mean."""
         from ops.studio.transport import Exchange
 
-        return Exchange(self._url, self._token, **self._limits, on_request=self._on_request)
+        http = Exchange(self._url, self._token, **self._limits, on_request=self._on_request)
+        # Whoever lets go of this without closing it leaves no connection behind.
+        weakref.finalize(self, http.close)
+        return http
 
     def close(self) -> None:
         """Let go of open connections. Nothing can be asked afterwards."""
