@@ -4,10 +4,11 @@
 #   make test         set up, then every check and test
 #   make check        the inner loop: format, lint, types, core tests; under a minute
 #   make docs         write docs/reference anew from the code
+#   make bench        time syncs against their bare requests, DVC, lakectl, git-lfs and git
 #   make setup        .venv as uv.lock says (PYTHON=/path/to/python to choose one)
 #   make clean        remove what can be made again; labels and data in .ops/ stay
 
-.PHONY: quickstart test check docs setup lint clean
+.PHONY: quickstart test check bench docs setup lint clean
 .DEFAULT_GOAL := check
 
 BIN := .venv/bin
@@ -24,6 +25,12 @@ check: lint
 
 docs: setup
 	$(BIN)/python -m tools.generate_reference
+
+# DVC gets an environment of its own: it is a baseline, not a dependency.
+bench: setup
+	@[ -x .ops/bench/dvc/bin/dvc ] || { $(BIN)/python -m venv .ops/bench/dvc \
+	  && .ops/bench/dvc/bin/pip install --quiet dvc==3.67.1; }
+	$(BIN)/python -m bench.sync
 
 lint: setup
 	$(BIN)/ruff format --check --quiet
