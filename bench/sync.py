@@ -105,8 +105,11 @@ def put_both(
     if (missing := baseline.missing()) is not None:
         return missing
     with tempfile.TemporaryDirectory() as directory:
-        place = baseline.start(Path(directory))
-        return timed(lambda: place.put(before)), timed(lambda: place.put(after))
+        try:
+            place = baseline.start(Path(directory))
+            return timed(lambda: place.put(before)), timed(lambda: place.put(after))
+        except subprocess.CalledProcessError as error:
+            return f"it failed at: {' '.join(error.cmd[:3])}"
 
 
 def timed(work: Callable[[], object]) -> float:

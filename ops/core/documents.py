@@ -50,6 +50,30 @@ class Source:
         )
 
 
+class _TwiceError(Exception):
+    """A field that is there twice."""
+
+
+class _ConstantError(Exception):
+    """NaN or an infinity."""
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(next(name for name in names if names.count(name) > 1))
+    return fields
+
+
+def _no_constant(text: str) -> Json:
+    raise _ConstantError(text)
+
+
+# Made once: a decoder a line costs more than a line.
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+
+
 def parse(data: bytes, source: Source) -> Json:
     """Parse a JSON document.
 
@@ -57,20 +81,12 @@ def parse(data: bytes, source: Source) -> Json:
         InvalidDataError: not UTF-8, not JSON, nested too deeply, or an object that names a field
             twice, which `json.loads` would settle by dropping the first.
     """
-
-    def unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-        fields = dict(pairs)
-        if len(fields) != len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            source.refuse(twice, "is there twice in one object")
-        return fields
-
-    def constant(text: str) -> Json:
-        source.refuse("", f"holds {text}, which is no JSON number")
-
     try:
-        return json.loads(data.decode(), object_pairs_hook=unique, parse_constant=constant)
+        return _DECODER.decode(data.decode())
+    except _TwiceError as error:
+        source.refuse(str(error), "is there twice in one object")
+    except _ConstantError as error:
+        source.refuse("", f"holds {error}, which is no JSON number")
     except UnicodeDecodeError as error:
         source.refuse("", f"is not UTF-8 (byte {error.start})")
     except json.JSONDecodeError as error:
