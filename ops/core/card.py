@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ops.core.canonical import encode
 from ops.core.documents import Fields, parse
+from ops.core.encoding import encode
 from ops.core.lines import stored
 from ops.core.names import CARD_JSON_PATH, version_tag
 from ops.core.records import Counts, Json, TaskState

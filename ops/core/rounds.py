@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ops.core.canonical import encode
 from ops.core.documents import Fields, kind, parse
+from ops.core.encoding import encode
 from ops.core.lines import choice, line, maybe, objects, stored, texts
 from ops.core.names import manifest_path, media_path, tasks_path
 from ops.core.records import CommitId, Counts, Json, Media, Task, TaskKey, TaskState

@@ -4,7 +4,7 @@ Owns the reading of a round's documents and the errors for rounds that are not t
 right state.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -269,3 +269,8 @@ def sample_of(keys: Sequence[str], most: int = 10) -> str:
     """The first few of many names, a line each, and how many more there are."""
     rest = [f"… and {len(keys) - most} more"] if len(keys) > most else []
     return "\n".join([*keys[:most], *rest])
+
+
+def batches(keys: Sequence[TaskKey], size: int) -> Iterator[Sequence[TaskKey]]:
+    """The keys in their order, `size` at a time, the last ones as many as are left."""
+    return (keys[start : start + size] for start in range(0, len(keys), size))

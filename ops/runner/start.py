@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ops.core.canonical import decode_record
-from ops.core.exports import to_import
+from ops.core.exports import KEY_FIELD, to_import
 from ops.core.names import (
+    MAIN,
     check_round_name,
     manifest_path,
     record_path,
@@ -34,6 +35,7 @@ from ops.errors import ConfigurationError, RefusedError
 from ops.ports import TaskRow, Upload
 from ops.runner.context import (
     Context,
+    batches,
     branch_manifest,
     main_head,
     read_manifest,
@@ -209,7 +211,7 @@ class _Start:
 
     def _refuse_taken_name(self) -> None:
         """A name that main knows cannot be used again: its manifest would be overwritten."""
-        taken = read_manifest(self._context.lake, "main", self._name)
+        taken = read_manifest(self._context.lake, MAIN, self._name)
         if taken is not None:
             refuse_state(taken)
 
@@ -233,8 +235,7 @@ class _Start:
     def _reserve(self, seen: _Seen) -> None:
         """Write the task list, then the manifest that names it; of two starts, one wins each."""
         lake, context = self._context.lake, self._context
-        text, ontology = read_ontology(lake, self.base)
-        del text
+        _, ontology = read_ontology(lake, self.base)
         listed = encode_tasks(seen.tasks.values())
         upload = Upload(path=tasks_path(self._name), data=listed)
         if not lake.write_if_absent(self._branch, upload):
@@ -286,31 +287,36 @@ class _Start:
         )
 
     def _import(self, seen: _Seen) -> None:
-        missing = _missing(seen)
-        project = _project(seen)
+        missing, project, manifest = _missing(seen), _project(seen), _manifest(seen)
+        _, ontology = read_ontology(self._context.lake, manifest.base)
+        members: Mapping[int, str] = {}
+        if manifest.selection.edit:
+            members = self._context.studio.members()
         with self._context.reporter.phase("importing tasks", len(missing)) as phase:
-            for batch in _batches(missing, BATCH):
-                items = self._items(_manifest(seen), [seen.tasks[key] for key in batch])
+            for batch in batches(missing, BATCH):
+                entries = [seen.tasks[key] for key in batch]
+                items = self._items(manifest, entries, ontology.media_field, members)
                 self._context.studio.import_tasks(project, items)
                 phase.advance(len(batch))
         seen.rows = None
 
     def _items(
-        self, manifest: Manifest, entries: Sequence[RoundTask]
+        self,
+        manifest: Manifest,
+        entries: Sequence[RoundTask],
+        media_field: str,
+        members: Mapping[int, str],
     ) -> Sequence[Mapping[str, Json]]:
-        _, ontology = read_ontology(self._context.lake, manifest.base)
         carried: Mapping[str, bytes] = {}
-        members: Mapping[int, str] = {}
         if manifest.selection.edit:
             paths = [record_path(entry.task.key) for entry in entries if entry.has_record]
             carried = dict(self._context.lake.read_many(manifest.base, paths))
-            members = self._context.studio.members()
         items: list[Mapping[str, Json]] = []
         for entry in entries:
             data: dict[str, Json] = {
                 **entry.task.data,
-                ontology.media_field: self._uri(manifest, entry),
-                "key": entry.task.key,
+                media_field: self._uri(manifest, entry),
+                KEY_FIELD: entry.task.key,
             }
             path = record_path(entry.task.key)
             if path in carried:
@@ -399,7 +405,3 @@ def _manifest(seen: _Seen) -> Manifest:
 def _project(seen: _Seen) -> int:
     assert seen.project is not None, "the plan creates the project first"  # noqa: S101
     return seen.project
-
-
-def _batches(keys: Sequence[TaskKey], size: int) -> Iterable[Sequence[TaskKey]]:
-    return (keys[start : start + size] for start in range(0, len(keys), size))

@@ -20,7 +20,7 @@ from ops.core.records import Annotation, CommitId, Counts, Json, Record, TaskKey
 from ops.core.snapshot import record_checksum
 from ops.errors import ConflictError
 from ops.ports import TaskRow, Totals, Upload
-from ops.runner.context import Context, Round, load_round
+from ops.runner.context import Context, Round, batches, load_round
 
 BATCH = 250
 """Tasks whose annotations are held in memory at once, and in one export request."""
@@ -223,7 +223,7 @@ class _Sync:
         ids = _by_key(delta.seen)
         facts = self._facts()
         with self._context.reporter.phase("syncing tasks", len(keys)) as phase:
-            for batch in _batches(keys, BATCH):
+            for batch in batches(keys, BATCH):
                 for record in self._records(batch, ids, delta, facts):
                     path, data = record_path(record.task.key), encode_record(record)
                     checksum = record_checksum(data)
@@ -394,7 +394,3 @@ def _by_key(seen: Mapping[int, Seen]) -> Mapping[TaskKey, Sequence[int]]:
         if row.key is not None:
             ids.setdefault(row.key, []).append(task)
     return ids
-
-
-def _batches(keys: Sequence[TaskKey], size: int) -> Iterator[Sequence[TaskKey]]:
-    return (keys[start : start + size] for start in range(0, len(keys), size))
