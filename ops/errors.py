@@ -16,6 +16,7 @@ SDK: adapters translate, and keep the original as `__cause__`.
     └── PartialError           10    done in part; run again to finish
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -29,6 +30,7 @@ class OpsError(Exception):
         where: further facts as `(name, value)` pairs, shown a line each.
         unchanged: what was left as it was.
         hint: what to type next.
+        details: JSON values that programs get as the document's `data`; none by default.
     """
 
     exit_code: ClassVar[int] = 1
@@ -42,6 +44,7 @@ class OpsError(Exception):
         hint: str,
         subject: str | None = None,
         where: tuple[tuple[str, str], ...] = (),
+        details: Mapping[str, object] | None = None,
     ) -> None:
         """Keep the parts; `str()` of the error is the message alone."""
         super().__init__(message)
@@ -51,6 +54,7 @@ class OpsError(Exception):
         self.where = where
         self.unchanged = unchanged
         self.hint = hint
+        self.details = dict(details or {})
 
 
 class InternalError(OpsError):

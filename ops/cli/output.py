@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
-from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias, cast
 
 from ops.core.records import Json
 from ops.errors import ConfigurationError, OpsError
@@ -178,7 +178,11 @@ def error_envelope(command: Sequence[str], error: OpsError) -> str:
         "hint": error.hint,
     }
     status: Status = "partial" if error.exit_code == _PARTIAL else "error"
-    return _document(command, status=status, exit_code=error.exit_code, errors=[entry])
+    # Core gives JSON values; ops.errors, below everything, cannot name their type.
+    details = cast("dict[str, Json]", error.details)
+    return _document(
+        command, status=status, exit_code=error.exit_code, data=details, errors=[entry]
+    )
 
 
 _PARTIAL = 10

@@ -21,7 +21,10 @@ TASKS_PARQUET = "snapshot/tasks.parquet"
 CARD_PATH = "README.md"
 CARD_JSON_PATH = "card.json"
 GATES_PREFIX = "_gates/"
+GATES_PATH = "_gates/gates.toml"
+GATE_SCRIPT_PATH = "_gates/gate.lua"
 ACTIONS_PREFIX = "_lakefs_actions/"
+CHANGE_PREFIX = "changes/"
 MAIN = "main"
 
 # lakeFS branch ids match ^\w[-\w]*$: no slash, no dot. 50 characters is what a Label Studio project

@@ -16,6 +16,7 @@ from ops.errors import ConflictError, InvalidDataError
 from ops.media import Ignored, Image, MediaFile, find_files, read_image
 from ops.ports import StoredObject, Upload
 from ops.runner.context import Context, main_head, sample_of
+from ops.runner.publish import publish
 from ops.runner.selection import task_states
 
 
@@ -113,7 +114,7 @@ def _upload(
     message = f"Add {len(files)} images"
     metadata = context.metadata("data-add", images=len(files))
     lake.commit(branch, message, metadata)
-    commit = lake.merge(branch, MAIN, message, metadata)
+    commit = publish(context, branch, onto=None, message=message, metadata=metadata)
     lake.delete_branch(branch)
     return commit
 
