@@ -20,6 +20,7 @@ from ops.local.home import Home, Service
 from ops.local.processes import Process, is_alive, read_record, start_mark, write_record
 from ops.local.state import Connection
 from ops.local.status import last_lines
+from tests.laws import summary_lines, take_notes
 from tests.narration import Narration
 from tests.real import SHARED, explicit_binary
 
@@ -83,8 +84,10 @@ def _stack_home() -> Path:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Attach the servers' last words to the failure of a test that used them."""
+    """Take what a test says of laws; attach the servers' last words to a failure."""
     report = yield
+    if report.when == "call" and report.passed:
+        report.user_properties.extend(take_notes())
     fixtures: list[str] = getattr(item, "fixturenames", [])
     if report.failed and "servers" in fixtures:
         home = Home.at(_stack_home())
@@ -94,3 +97,12 @@ def pytest_runtest_makereport(
                 said = "\n".join(line[:_LINE_LENGTH] for line in lines)
                 report.sections.append((f"last lines of {service.display_name}", said))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was tried of each law."""
+    reports: list[pytest.TestReport] = terminalreporter.stats.get("passed", [])
+    lines = summary_lines(pair for report in reports for pair in report.user_properties)
+    if lines:
+        terminalreporter.section("laws")
+        terminalreporter.line("\n".join(lines))
