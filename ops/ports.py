@@ -178,6 +178,13 @@ class Lake(Protocol):
         """An object's bytes; None where there is no such object, or no such ref. One request."""
         ...
 
+    def checksums_at(self, refs: Iterable[str], path: str) -> Iterator[str | None]:
+        """One object's checksum at each ref, in their order; None where it is not there.
+
+        One request a ref, at least 25 in flight; lazily.
+        """
+        ...
+
     def read_many(self, ref: str, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Objects' bytes, in the order of `paths`, at least 25 requests in flight; flat memory.
 

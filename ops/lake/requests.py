@@ -83,6 +83,25 @@ class Requests:
         )
         return replace(request, subject=path)
 
+    def look_at(self, ref: str, path: str) -> Request:
+        """What lakeFS's listing says of one object.
+
+        Raises:
+            InvalidDataError: lakeFS cannot hold such a path.
+        """
+        check_path(path)
+        request = self._to(
+            "GET",
+            "refs",
+            ref,
+            "objects",
+            "stat",
+            doing=f"look at {path} at {ref}",
+            about=f"{path} at {ref}",
+            query={"path": path, "user_metadata": "false"},
+        )
+        return replace(request, subject=path)
+
     def upload(self, branch: str, upload: Upload, *, only_if_absent: bool = False) -> Request:
         """An object to stage.
 

@@ -227,6 +227,21 @@ def test_a_listing_says_what_is_stored(lake: Lake) -> None:
     assert paths(lake, MAIN, "c") == []
 
 
+def test_an_object_is_looked_at_through_time(lake: Lake) -> None:
+    """In the order of the refs, where it is there, and where it is not or there is no such ref."""
+    root = str(lake.find_commit(MAIN))
+    first = save(lake, MAIN, {"a": b"1"})
+    second = save(lake, MAIN, {"a": b"2", "b": b"1"})
+    put(lake, MAIN, {"a": b"3"})
+    sums = {data: hashlib.md5(data, usedforsecurity=False).hexdigest() for data in (b"1", b"2")}
+    refs = [second, root, first, "nope", second]
+    found = list(lake.checksums_at(refs, "a"))
+    assert found == [sums[b"2"], None, sums[b"1"], None, sums[b"2"]]
+    assert list(lake.checksums_at([], "a")) == []
+    many = list(lake.checksums_at([first, second] * 60, "a"))
+    assert many == [sums[b"1"], sums[b"2"]] * 60
+
+
 def test_metadata_is_listed_where_asked_for(lake: Lake) -> None:
     """As it was given."""
     metadata = {"sha256": "ab" * 32, "width": "640", "original-name": "Käse 1.png", "empty": ""}

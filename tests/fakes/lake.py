@@ -212,6 +212,11 @@ class FakeLake:
         return None if entry is None else entry.data
 
     @_watched
+    def checksums_at(self, refs: Iterable[str], path: str) -> Iterator[str | None]:
+        """One object's checksum at each ref, in their order; None where it is not there."""
+        return self._look_each(refs, path)
+
+    @_watched
     def read_many(self, ref: str, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Objects' bytes, in the order of `paths`."""
         return self._read_each(ref, paths)
@@ -408,6 +413,13 @@ class FakeLake:
             if entry is None:
                 raise _refusal(NotFoundError, "not-in-lakefs", path)
             yield path, entry.data
+
+    def _look_each(self, refs: Iterable[str], path: str) -> Iterator[str | None]:
+        for ref in refs:
+            check_path(path)
+            with self.server.lock:
+                entry = (self._state.tree_at(ref) or {}).get(path)
+            yield entry and entry.listed(path, metadata=False).checksum
 
 
 def _entry(upload: Upload) -> Entry:
