@@ -1,11 +1,11 @@
-"""XML as a tree of elements that know their line.
+"""XML as a tree of elements that know where they stand.
 
 Owns reading it safely: no document type, so no entity that grows or reads files. Does not know what
 the tags mean (ontology.py).
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 from xml.parsers import expat
 
@@ -16,12 +16,19 @@ MAX_DEPTH = 100
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One tag with its attributes, the line it starts on and the elements in it."""
+    """One tag: its attributes, the line it starts on, the elements in it, and where it stands.
+
+    Attributes:
+        start: where the tag opens, in bytes of the text in UTF-8.
+        stop: where its closing tag starts; where there is none, `<a/>`, behind it.
+    """
 
     tag: str
     attributes: Mapping[str, str]
     line: int
     children: list["Element"] = field(default_factory=list["Element"])
+    start: int = 0
+    stop: int = 0
 
     def walk(self) -> Iterator["Element"]:
         """The element and all elements in it, as they stand in the text."""
@@ -44,12 +51,12 @@ def parse_markup(text: str) -> Element:
     def start(tag: str, attributes: dict[str, str]) -> None:
         if len(stack) > MAX_DEPTH:
             _refuse(f"it is more than {MAX_DEPTH} tags deep", parser)
-        element = Element(tag, attributes, parser.CurrentLineNumber)
-        stack[-1].children.append(element)
-        stack.append(element)
+        line, place = parser.CurrentLineNumber, parser.CurrentByteIndex
+        stack.append(Element(tag, attributes, line, start=place))
 
     def end(_tag: str) -> None:
-        stack.pop()
+        closed = replace(stack.pop(), stop=parser.CurrentByteIndex)
+        stack[-1].children.append(closed)
 
     def document_type(*_: object) -> None:
         _refuse("it has a document type (<!DOCTYPE), which is not read", parser)

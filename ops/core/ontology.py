@@ -105,7 +105,7 @@ class Ontology:
 
     def control(self, name: str) -> Control | None:
         """The control a result's `from_name` means, or None."""
-        return next((one for one in self.controls if _is_named(one.name, name)), None)
+        return next((one for one in self.controls if is_named(one.name, name)), None)
 
     def unknown_labels(self, said: Record | Annotation) -> tuple[Unknown, ...]:
         """What a record's or an annotation's results say and this ontology lacks; sorted, once."""
@@ -151,7 +151,8 @@ class Ontology:
         )
 
 
-def _is_named(name: str, from_name: str) -> bool:
+def is_named(name: str, from_name: str) -> bool:
+    """Say whether a result's `from_name` means the control of this name."""
     if "{{" not in name:
         return name == from_name
     # <Repeater> makes one control a row: `labels_{{idx}}` answers as `labels_0`.
@@ -193,7 +194,7 @@ def _control(element: Element) -> Control:
         name=name,
         type=element.tag,
         to_names=to_names(element),
-        labels=tuple(_labels(element, ())),
+        labels=tuple(label for label, _ in offers(element)),
         dynamic=any(variables(element)) or bool(attribute(element, "apiUrl")),
         choice=attribute(element, "choice") or None,
         required=attribute(element, "required").lower() == "true",
@@ -201,15 +202,21 @@ def _control(element: Element) -> Control:
     )
 
 
-def _labels(element: Element, above: tuple[str, ...]) -> Iterator[Label]:
+def offers(element: Element, above: tuple[str, ...] = ()) -> Iterator[tuple[Label, Element]]:
+    """The labels in a control's tag, each with its own tag, as they stand in the text.
+
+    Args:
+        element: the control, or a label with labels in it.
+        above: the path of that label.
+    """
     for child in element.children:
         path = above
         said = attribute(child, "alias") or attribute(child, "value")
         if tag_of(child) in LABEL_TAGS and said:
             path = (*above, said)
             alias = attribute(child, "alias") or None
-            yield Label(value=attribute(child, "value"), alias=alias, path=path)
-        yield from _labels(child, path)
+            yield Label(value=attribute(child, "value"), alias=alias, path=path), child
+        yield from offers(child, path)
 
 
 def _object(element: Element) -> Object:
