@@ -34,6 +34,10 @@ MAIN = "main"
 _ROUND_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}", re.ASCII)
 _VERSION = re.compile(r"v([1-9][0-9]{0,8})", re.ASCII)
 _BRANCH_PREFIX = "round-"
+LONGEST_CHANGE_NAME = 80
+_CHANGE_NAME = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{LONGEST_CHANGE_NAME - 1}}}", re.ASCII)
+_CHANGE_BRANCH_PREFIX = "change-"
+_MERGE_BRANCH = re.compile(r"merge-(.+)-[0-9a-f]{12}", re.ASCII)
 
 
 def check_round_name(name: str) -> str:
@@ -132,6 +136,58 @@ def branch_round(branch: str) -> str | None:
     """The inverse of round_branch; None where the branch is no round's."""
     name = branch.removeprefix(_BRANCH_PREFIX)
     return name if branch.startswith(_BRANCH_PREFIX) and _ROUND_NAME.fullmatch(name) else None
+
+
+def check_change_name(name: str) -> str:
+    """Give the name back if it can name a change's branch and file.
+
+    Raises:
+        UsageError: it holds anything but a-z, 0-9, `-` and `_`, starts with neither letter nor
+            digit, or is longer than 80.
+    """
+    if not _CHANGE_NAME.fullmatch(name):
+        raise UsageError(
+            "change-name",
+            f"{name!r} cannot name a change",
+            subject=name,
+            unchanged="nothing was read or written",
+            hint="use a-z, 0-9, - and _, at most 80 characters, a letter or digit first",
+        )
+    return name
+
+
+def change_path(name: str) -> str:
+    """Where a change's document lies."""
+    return f"{CHANGE_PREFIX}{name}.json"
+
+
+def path_change(path: str) -> str | None:
+    """The inverse of change_path; None for any other path."""
+    name = path.removeprefix(CHANGE_PREFIX).removesuffix(".json")
+    return name if path == change_path(name) and _CHANGE_NAME.fullmatch(name) else None
+
+
+def change_branch(name: str) -> str:
+    """The branch a change is reviewed on."""
+    return _CHANGE_BRANCH_PREFIX + name
+
+
+def branch_change(branch: str) -> str | None:
+    """The inverse of change_branch; None where the branch is no change's."""
+    name = branch.removeprefix(_CHANGE_BRANCH_PREFIX)
+    is_ours = branch.startswith(_CHANGE_BRANCH_PREFIX) and _CHANGE_NAME.fullmatch(name)
+    return name if is_ours else None
+
+
+def merge_branch(name: str, main: str) -> str:
+    """The short-lived branch a change is merged from, named after the commit of main it follows."""
+    return f"merge-{name}-{main[:12]}"
+
+
+def merge_branch_change(branch: str) -> str | None:
+    """The change a merge_branch belongs to; None where the branch is none."""
+    match = _MERGE_BRANCH.fullmatch(branch)
+    return match.group(1) if match and _CHANGE_NAME.fullmatch(match.group(1)) else None
 
 
 def version_tag(number: int) -> str:
