@@ -1,19 +1,20 @@
-"""A round's manifest, its task list and which tasks it takes.
+"""A round's manifest, and which tasks a selection takes.
 
-Owns `rounds/<round>.json` and `rounds/<round>.tasks.jsonl`. Does not know the servers, nor the sync
+Owns `rounds/<round>.json`. Does not know the servers, the task list (task_list.py), nor the sync
 index (index.py).
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from ops.core.documents import Fields, kind, parse
 from ops.core.encoding import encode
-from ops.core.lines import choice, line, maybe, objects, stored, texts
-from ops.core.names import manifest_path, media_path, tasks_path
-from ops.core.records import CommitId, Counts, Json, Media, Task, TaskKey, TaskState
+from ops.core.lines import choice, maybe, stored, texts
+from ops.core.names import manifest_path
+from ops.core.records import CommitId, Counts, Json, TaskKey, TaskState
+from ops.core.settle import Policy
 
 SCHEMA = "ops.round/1"
 
@@ -74,6 +75,46 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakenIn:
+    """What of main a round has taken in since its base.
+
+    Attributes:
+        main: the commit of main; a record on the round's branch is the merge of the base's, the
+            round's own and this commit's.
+        on_conflict: whose answer counts where both sides changed the same.
+        merged_count: tasks changed on both sides and merged without a conflict.
+        settled: tasks the sides disagreed on, settled as `on_conflict` says.
+    """
+
+    main: CommitId
+    on_conflict: Policy
+    merged_count: int = 0
+    settled: tuple[TaskKey, ...] = ()
+
+
+class HoldReason(StrEnum):
+    """Why a task is quarantined: its answers are kept, and none of them counts as a label."""
+
+    CONFLICT = "conflict"
+    """Two sides changed the same thing, and nobody has decided."""
+    PICTURE = "picture-changed"
+    """Its picture is another one on main by now, or gone."""
+    GATE = "gate"
+    """A gate refused it."""
+    UNDECIDED = "undecided"
+    """It was quarantined before this round, and nobody has changed its answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A task a finish quarantined, why, and in a gate's words where one refused it."""
+
+    key: TaskKey
+    reason: HoldReason
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """What a round is, from its reservation to its end.
 
@@ -87,6 +128,9 @@ class Manifest:
         project: Label Studio's project id, None until there is one.
         version: the number of the version its finish made.
         counts: its tasks by state when it ended; annotators: who answered, by e-mail.
+        taken_in: what of main the branch has taken in; None while it stands on its base.
+        held: the tasks its finish quarantined, by key.
+        rework: the round its finish opened with these.
     """
 
     id: str
@@ -105,6 +149,9 @@ class Manifest:
     version: int | None = None
     counts: Counts | None = None
     annotators: tuple[str, ...] = ()
+    taken_in: TakenIn | None = None
+    held: tuple[Held, ...] = ()
+    rework: str | None = None
 
     @property
     def marker(self) -> str:
@@ -154,8 +201,25 @@ def encode_manifest(manifest: Manifest) -> bytes:
             "version": manifest.version,
             "counts": dict(manifest.counts.as_mapping()) if manifest.counts else None,
             "annotators": list(manifest.annotators),
+            "taken_in": _taken_in_mapping(manifest.taken_in),
+            "held": [
+                {"key": one.key, "reason": one.reason.value, "detail": one.detail}
+                for one in manifest.held
+            ],
+            "rework": manifest.rework,
         }
     )
+
+
+def _taken_in_mapping(taken_in: TakenIn | None) -> dict[str, Json] | None:
+    if taken_in is None:
+        return None
+    return {
+        "main": taken_in.main,
+        "on_conflict": taken_in.on_conflict.value,
+        "merged": taken_in.merged_count,
+        "settled": list(taken_in.settled),
+    }
 
 
 def decode_manifest(data: bytes, name: str) -> Manifest:
@@ -190,16 +254,43 @@ def decode_manifest(data: bytes, name: str) -> Manifest:
         version=maybe(fields, "version", fields.integer),
         counts=_counts(maybe(fields, "counts", fields.fields), tasks.integer("count")),
         annotators=tuple(texts(fields, "annotators", "e-mail")),
+        taken_in=_taken_in(maybe(fields, "taken_in", fields.fields)),
+        held=tuple(_held(one) for one in fields.items("held")),
+        rework=maybe(fields, "rework", fields.text),
     )
 
 
 _FIELDS = frozenset({
     "schema", "id", "name", "base", "actor", "created_at", "selection", "tasks", "ontology_digest",
-    "state", "project", "ended_at", "ended_by", "version", "counts", "annotators",
+    "state", "project", "ended_at", "ended_by", "version", "counts", "annotators", "taken_in",
+    "held", "rework",
 })  # fmt: skip
 _TASKS_FIELDS = frozenset({"count", "digest"})
 _SELECTION_FIELDS = frozenset(Selection().as_mapping())
 _COUNTS_FIELDS = frozenset(Counts().as_mapping())
+_TAKEN_IN_FIELDS = frozenset({"main", "on_conflict", "merged", "settled"})
+_HELD_FIELDS = frozenset({"key", "reason", "detail"})
+
+
+def _taken_in(fields: Fields | None) -> TakenIn | None:
+    if fields is None:
+        return None
+    fields.only(_TAKEN_IN_FIELDS)
+    return TakenIn(
+        main=CommitId(fields.text("main")),
+        on_conflict=choice(fields, "on_conflict", Policy),
+        merged_count=fields.integer("merged"),
+        settled=tuple(map(TaskKey, texts(fields, "settled", "task key"))),
+    )
+
+
+def _held(fields: Fields) -> Held:
+    fields.only(_HELD_FIELDS)
+    return Held(
+        key=TaskKey(fields.text("key")),
+        reason=choice(fields, "reason", HoldReason),
+        detail=maybe(fields, "detail", fields.text),
+    )
 
 
 def _selection(fields: Fields) -> Selection:
@@ -233,76 +324,6 @@ def _counts(fields: Fields | None, task_count: int) -> Counts | None:
         if total != task_count:
             fields.refuse(name, f"add up to {total}, the round has {task_count} tasks")
     return counts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoundTask:
-    """One line of a round's task list.
-
-    Attributes:
-        task: the task, with its media as at the round's base.
-        has_record: the base holds a record of it, whose annotations go on.
-    """
-
-    task: Task
-    has_record: bool
-
-
-def encode_tasks(tasks: Iterable[RoundTask]) -> bytes:
-    """The task list's bytes: a line a task, by key."""
-    return b"".join(line(_task_line(entry)) for entry in sorted(tasks, key=lambda e: e.task.key))
-
-
-def _task_line(entry: RoundTask) -> dict[str, Json]:
-    media = entry.task.media
-    facts = {
-        "checksum": media.checksum,
-        "data": dict(entry.task.data),
-        "has_record": entry.has_record,
-        "height": media.height,
-        "key": entry.task.key,
-        "path": media.path,
-        "sha256": media.sha256,
-        "size_bytes": media.size_bytes,
-        "width": media.width,
-    }
-    return {name: value for name, value in facts.items() if value is not None}
-
-
-_TASK_FIELDS = frozenset({
-    "checksum", "data", "has_record", "height", "key", "path", "sha256", "size_bytes", "width",
-})  # fmt: skip
-
-
-def decode_tasks(data: bytes, name: str) -> Iterator[RoundTask]:
-    """A task list's lines, lazily.
-
-    Raises:
-        InvalidDataError: a line is not a task, or does not come after the one before it by key.
-    """
-    before = ""
-    for fields in objects(data, stored(tasks_path(name), "task-list-invalid")):
-        fields.only(_TASK_FIELDS)
-        if fields.text("path") != media_path(TaskKey(fields.text("key"))):
-            fields.refuse("path", f"is not where the picture of {fields.text('key')!r} lies")
-        if fields.text("key") <= before:
-            fields.refuse("key", f"must come before {before!r}, and once")
-        before = fields.text("key")
-        media = Media(
-            path=fields.text("path"),
-            checksum=fields.text("checksum"),
-            size_bytes=fields.integer("size_bytes"),
-            sha256=maybe(fields, "sha256", fields.text),
-            width=maybe(fields, "width", fields.integer),
-            height=maybe(fields, "height", fields.integer),
-        )
-        task = Task(key=TaskKey(fields.text("key")), media=media, data=fields.mapping("data"))
-        yield RoundTask(task=task, has_record=fields.boolean("has_record"))
-
-
-def tasks_digest(data: bytes) -> str:
-    """The digest of a task list's bytes, as the manifest states it."""
-    return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
 def select(

@@ -24,13 +24,11 @@ from ops.core.records import CommitId, TaskKey
 from ops.core.rounds import (
     Manifest,
     RoundState,
-    RoundTask,
     decode_manifest,
-    decode_tasks,
     project_description,
     project_title,
-    tasks_digest,
 )
+from ops.core.task_list import RoundTask, decode_tasks, tasks_digest
 from ops.errors import InvalidDataError, NotFoundError, RefusedError
 from ops.ports import Lake, Reporter, Studio
 
@@ -134,6 +132,8 @@ def branch_manifest(lake: Lake, name: str) -> Manifest | None:
         version=None,
         counts=None,
         annotators=(),
+        held=(),
+        rework=None,
     )
 
 

@@ -1,13 +1,23 @@
 """Which tasks a selection takes at a commit, with their media facts.
 
-Works on listings and the packed snapshot; never reads a picture.
+Works on listings and the packed snapshot; never reads a picture, and of records only those that are
+quarantined.
 """
 
 from collections.abc import Container, Mapping, Sequence
 
-from ops.core.names import MEDIA_PREFIX, TASKS_PARQUET, media_key, media_path
+from ops.core.canonical import decode_record
+from ops.core.names import (
+    MEDIA_PREFIX,
+    TASKS_PARQUET,
+    media_key,
+    media_path,
+    record_key,
+    record_path,
+)
 from ops.core.records import CommitId, Media, Task, TaskKey, TaskState
-from ops.core.rounds import RoundTask, Selection, select
+from ops.core.rounds import Selection, select
+from ops.core.task_list import RoundTask
 from ops.errors import NotFoundError
 from ops.ports import StoredObject
 from ops.runner.context import Context, sample_of
@@ -16,7 +26,7 @@ from ops.runner.context import Context, sample_of
 def select_tasks(context: Context, base: CommitId, selection: Selection) -> Sequence[RoundTask]:
     """The tasks a selection takes at a commit.
 
-    One request a 1 000 images, and one for their states.
+    One request a 1 000 images, one for their states, and one a quarantined task it takes.
 
     Raises:
         NotFoundError: the selection names a task there is no image of.
@@ -30,7 +40,31 @@ def select_tasks(context: Context, base: CommitId, selection: Selection) -> Sequ
     _refuse_unknown(selection.keys or (), media)
     states = task_states(context, base)
     keys = select(media, states, selection)
-    return [_round_task(key, media[key], has_record=key in states) for key in keys]
+    carried = _carried(
+        context, base, {key: states[key] for key in keys if key in states}, selection
+    )
+    return [
+        RoundTask(task=_task(key, media[key]), has_record=key in states, carried=key in carried)
+        for key in keys
+    ]
+
+
+def _carried(
+    context: Context,
+    base: CommitId,
+    states: Mapping[TaskKey, TaskState],
+    selection: Selection,
+) -> Container[TaskKey]:
+    """The tasks whose annotations go before annotators: those to be edited, and quarantined ones.
+
+    What is wrong with a quarantined task's answers can be decided only by who sees them.
+    """
+    answered = {TaskState.LABELED, TaskState.EMPTY, TaskState.SKIPPED}
+    edited = {key for key, state in states.items() if selection.edit and state in answered}
+    held = [key for key, state in states.items() if state is TaskState.QUARANTINED]
+    read = context.lake.read_many(base, [record_path(key) for key in held])
+    records = (decode_record(data, key=record_key(path)) for path, data in read)
+    return edited | {record.task.key for record in records if record.annotations}
 
 
 def _refuse_unknown(named: Sequence[TaskKey], media: Container[TaskKey]) -> None:
@@ -54,7 +88,7 @@ def task_states(context: Context, ref: str) -> Mapping[TaskKey, TaskState]:
     return read_states(data) if data is not None else {}
 
 
-def _round_task(key: TaskKey, found: StoredObject, *, has_record: bool) -> RoundTask:
+def _task(key: TaskKey, found: StoredObject) -> Task:
     facts = found.metadata
     media = Media(
         path=media_path(key),
@@ -64,4 +98,4 @@ def _round_task(key: TaskKey, found: StoredObject, *, has_record: bool) -> Round
         width=int(facts["width"]) if "width" in facts else None,
         height=int(facts["height"]) if "height" in facts else None,
     )
-    return RoundTask(task=Task(key=key, media=media), has_record=has_record)
+    return Task(key=key, media=media)

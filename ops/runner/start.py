@@ -23,14 +23,12 @@ from ops.core.records import CommitId, Json, TaskKey
 from ops.core.rounds import (
     Manifest,
     RoundState,
-    RoundTask,
     Selection,
     encode_manifest,
-    encode_tasks,
     project_description,
     project_title,
-    tasks_digest,
 )
+from ops.core.task_list import RoundTask, encode_tasks, tasks_digest
 from ops.errors import ConfigurationError, RefusedError
 from ops.ports import TaskRow, Upload
 from ops.runner.context import (
@@ -290,7 +288,7 @@ class _Start:
         missing, project, manifest = _missing(seen), _project(seen), _manifest(seen)
         _, ontology = read_ontology(self._context.lake, manifest.base)
         members: Mapping[int, str] = {}
-        if manifest.selection.edit:
+        if any(seen.tasks[key].carried for key in missing):
             members = self._context.studio.members()
         with self._context.reporter.phase("importing tasks", len(missing)) as phase:
             for batch in batches(missing, BATCH):
@@ -307,10 +305,8 @@ class _Start:
         media_field: str,
         members: Mapping[int, str],
     ) -> Sequence[Mapping[str, Json]]:
-        carried: Mapping[str, bytes] = {}
-        if manifest.selection.edit:
-            paths = [record_path(entry.task.key) for entry in entries if entry.has_record]
-            carried = dict(self._context.lake.read_many(manifest.base, paths))
+        paths = [record_path(entry.task.key) for entry in entries if entry.carried]
+        carried = dict(self._context.lake.read_many(manifest.base, paths))
         items: list[Mapping[str, Json]] = []
         for entry in entries:
             data: dict[str, Json] = {
@@ -380,16 +376,16 @@ def _duplicates(rows: Iterable[TaskRow]) -> Sequence[int]:
 
 
 def _spoilt(seen: _Seen) -> Sequence[int]:
-    """Tasks an interrupted import left wrong: there twice, or in an edit round without a label.
+    """Tasks an interrupted import left wrong: there twice, or without what was put before them.
 
-    An edit round takes tasks that have an answer; one without any came in by an import whose
-    answer was lost and whose annotations were too. Once the round is open, people may delete them.
+    A task with carried annotations that has none came in by an import whose answer was lost and
+    whose annotations were too. Once the round is open, people may delete them.
     """
     rows = seen.rows or ()
-    manifest = seen.manifest
     hollow: list[int] = []
-    if manifest and manifest.selection.edit and manifest.state is RoundState.STARTING:
-        hollow = [row.id for row in rows if row.key in seen.tasks and not _is_answered(row)]
+    if seen.manifest and seen.manifest.state is RoundState.STARTING:
+        carried = {key for key, entry in seen.tasks.items() if entry.carried}
+        hollow = [row.id for row in rows if row.key in carried and not _is_answered(row)]
     return sorted({*hollow, *_duplicates(rows)})
 
 

@@ -12,15 +12,18 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import itemgetter
 
-from ops.core.canonical import decode_record, encode_record
-from ops.core.exports import RoundFacts, build_record, document_key
+from ops.core.canonical import encode_record
+from ops.core.exports import document_key
 from ops.core.index import Seen, Standing, SyncIndex, encode_index
 from ops.core.names import RECORD_PREFIX, index_path, record_key, record_path
-from ops.core.records import Annotation, CommitId, Counts, Json, Record, TaskKey, TaskState
+from ops.core.records import CommitId, Counts, Json, TaskKey
+from ops.core.settle import Policy
 from ops.core.snapshot import record_checksum
 from ops.errors import ConflictError
 from ops.ports import TaskRow, Totals, Upload
+from ops.runner.answers import Answers
 from ops.runner.context import Context, Round, batches, load_round
+from ops.runner.main_side import Combined, MainSide
 
 BATCH = 250
 """Tasks whose annotations are held in memory at once, and in one export request."""
@@ -41,6 +44,8 @@ class Synced:
         repeated: keys Label Studio holds more than once; their annotations are united.
         scanned: the whole task index was read, for the totals disagreed or it was asked for.
         pending: with a dry run, the records that would be written, by path.
+        conflicts: keys of tasks that main, as far as it was taken in, answers otherwise, with
+            nobody having said whose answer counts: the branch has the round's own.
     """
 
     round: Round
@@ -53,6 +58,7 @@ class Synced:
     repeated: tuple[TaskKey, ...]
     scanned: bool
     pending: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    conflicts: tuple[TaskKey, ...] = ()
 
 
 def sync_round(context: Context, name: str, *, full: bool = False, dry_run: bool = False) -> Synced:
@@ -107,8 +113,12 @@ class _Sync:
         self._round = round_
         self._full = full
         self._dry_run = dry_run
+        self._answers = Answers(context, round_)
+        self._main_side = MainSide(context, round_, round_.manifest.taken_in)
         self._standings: dict[TaskKey, Standing] = dict(round_.index.standings)
         self._changed: set[TaskKey] = set()
+        self._removed: set[str] = set()
+        self._conflicts: set[TaskKey] = set()
         self._has_staged = False
         self._fetched_count = 0
 
@@ -123,7 +133,7 @@ class _Sync:
         else:
             commit, index = self._write(delta)
         round_ = replace(self._round, index=index, head=commit or self._round.head)
-        ids = _by_key(delta.seen)
+        ids = by_key(delta.seen)
         return Synced(
             round=round_,
             fetched_count=self._fetched_count,
@@ -135,6 +145,7 @@ class _Sync:
             repeated=tuple(sorted(key for key, tasks in ids.items() if len(tasks) > 1)),
             scanned=delta.scanned,
             pending=pending,
+            conflicts=tuple(sorted(self._conflicts)),
         )
 
     def _passes(self, delta: _Delta) -> Iterator[Iterable[Upload]]:
@@ -220,20 +231,38 @@ class _Sync:
         keys = sorted(delta.keys)
         if not keys:
             return
-        ids = _by_key(delta.seen)
-        facts = self._facts()
+        ids = by_key(delta.seen)
         with self._context.reporter.phase("syncing tasks", len(keys)) as phase:
             for batch in batches(keys, BATCH):
-                for record in self._records(batch, ids, delta, facts):
-                    path, data = record_path(record.task.key), encode_record(record)
-                    checksum = record_checksum(data)
-                    if self._stored.get(path) != checksum:
-                        self._stored[path] = checksum
-                        self._changed.add(record.task.key)
-                        yield Upload(path=path, data=data)
+                for combined in self._combined(batch, ids, delta):
+                    yield from self._changes(combined)
                 phase.advance(len(batch))
         delta.keys.clear()
         delta.suspects.clear()
+
+    def _changes(self, combined: Combined) -> Iterator[Upload]:
+        """The task's record where it differs from the branch's; what else is said is kept."""
+        self._standings[combined.key] = combined.standing
+        if combined.conflicts and self._policy is Policy.FAIL:
+            self._conflicts.add(combined.key)
+        path = record_path(combined.key)
+        if combined.record is None:
+            if self._stored.pop(path, None) is not None:
+                self._changed.add(combined.key)
+                self._removed.add(path)
+            return
+        data = encode_record(combined.record)
+        checksum = record_checksum(data)
+        if self._stored.get(path) != checksum:
+            self._stored[path] = checksum
+            self._changed.add(combined.key)
+            self._removed.discard(path)
+            yield Upload(path=path, data=data)
+
+    @property
+    def _policy(self) -> Policy:
+        taken_in = self._round.manifest.taken_in
+        return taken_in.on_conflict if taken_in else Policy.FAIL
 
     @cached_property
     def _stored(self) -> dict[str, str]:
@@ -241,44 +270,20 @@ class _Sync:
         listing = self._context.lake.list_objects(self._round.branch, RECORD_PREFIX)
         return {found.path: found.checksum for found in listing}
 
-    def _facts(self) -> RoundFacts:
-        manifest = self._round.manifest
-        return RoundFacts(
-            round=manifest.name,
-            ontology_digest=manifest.ontology_digest,
-            members=self._context.studio.members(),
-        )
-
-    def _records(
-        self,
-        keys: Sequence[TaskKey],
-        ids: Mapping[TaskKey, Sequence[int]],
-        delta: _Delta,
-        facts: RoundFacts,
-    ) -> Iterator[Record]:
-        """The records of a batch, and their standings."""
+    def _combined(
+        self, keys: Sequence[TaskKey], ids: Mapping[TaskKey, Sequence[int]], delta: _Delta
+    ) -> Iterator[Combined]:
+        """A batch of tasks by the round's own answers and main's, as far as it was taken in."""
         tasks = [task for key in keys for task in ids.get(key, ()) if self._is_needed(task, delta)]
-        documents = self._documents(tasks, delta)
-        earlier = self._earlier(keys)
-        edit = self._round.manifest.selection.edit
-        for key in keys:
-            before, answers = earlier.get(key, ()), documents.get(key, ())
-            record = build_record(
-                self._round.tasks[key].task,
-                answers,
-                facts,
-                carried={a.unique_id: a for a in before} if edit else {},
-                kept=() if edit else before,
-            )
-            self._standings[key] = _standing(record, () if edit and answers else before)
-            yield record
+        owns = list(self._answers.own(keys, self._documents(tasks, delta)))
+        return self._main_side.combine(owns)
 
     def _is_needed(self, task: int, delta: _Delta) -> bool:
         """No annotation, no export; unless one was put there, or there is doubt."""
         row = delta.seen[task]
         doubtful = delta.everything or task in delta.suspects
-        put_there = self._round.manifest.selection.edit
-        return doubtful or put_there or row.annotation_count + row.skipped_count > 0
+        carried = row.key is not None and self._round.tasks[row.key].carried
+        return doubtful or carried or row.annotation_count + row.skipped_count > 0
 
     def _documents(
         self, tasks: Sequence[int], delta: _Delta
@@ -310,17 +315,6 @@ class _Sync:
             self._fetched_count += 1
             yield document
 
-    def _earlier(self, keys: Sequence[TaskKey]) -> Mapping[TaskKey, Sequence[Annotation]]:
-        """The annotations these tasks had at the round's base."""
-        known = [key for key in keys if self._round.tasks[key].has_record]
-        paths = {record_path(key): key for key in known}
-        if not paths:
-            return {}
-        read = self._context.lake.read_many(self._round.manifest.base, list(paths))
-        return {
-            paths[path]: decode_record(data, key=paths[path]).annotations for path, data in read
-        }
-
     def _index(self, delta: _Delta) -> SyncIndex:
         return SyncIndex(
             seen=delta.seen, standings=self._standings, synced_at=self._context.timestamp()
@@ -331,6 +325,8 @@ class _Sync:
         lake, round_ = self._context.lake, self._round
         for uploads in self._passes(delta):
             lake.write_many(round_.branch, uploads)
+        if self._removed:
+            lake.delete_many(round_.branch, sorted(self._removed))
         index = self._index(delta)
         if not (self._changed or self._has_staged or self._has_moved(index)):
             return None, replace(index, synced_at=round_.index.synced_at)
@@ -373,22 +369,14 @@ class _Sync:
             )
 
 
-def _standing(record: Record, kept: Sequence[Annotation]) -> Standing:
-    """How a task stands by this round's answers alone."""
-    earlier = {annotation.unique_id for annotation in kept}
-    answers = tuple(a for a in record.annotations if a.unique_id not in earlier)
-    state: TaskState = replace(record, annotations=answers).state
-    return Standing(state=state, annotators=tuple(sorted({a.annotator for a in answers})))
-
-
 def _holdings(index: SyncIndex) -> Mapping[int, tuple[TaskKey | None, int, int]]:
     return {
         task: (row.key, row.annotation_count, row.skipped_count) for task, row in index.seen.items()
     }
 
 
-def _by_key(seen: Mapping[int, Seen]) -> Mapping[TaskKey, Sequence[int]]:
-    """The tasks of each key of the round, in the order of their ids."""
+def by_key(seen: Mapping[int, Seen]) -> Mapping[TaskKey, Sequence[int]]:
+    """The Label Studio tasks of each key of a round, in the order of their ids."""
     ids: dict[TaskKey, list[int]] = {}
     for task, row in sorted(seen.items(), key=itemgetter(0)):
         if row.key is not None:

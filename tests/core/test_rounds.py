@@ -13,17 +13,18 @@ from hypothesis.strategies import SearchStrategy as Strategy
 from ops.core.names import media_path
 from ops.core.records import CommitId, Counts, Media, Task, TaskKey, TaskState
 from ops.core.rounds import (
+    Held,
+    HoldReason,
     Manifest,
     RoundState,
-    RoundTask,
     Selection,
+    TakenIn,
     decode_manifest,
-    decode_tasks,
     encode_manifest,
-    encode_tasks,
     select,
-    tasks_digest,
 )
+from ops.core.settle import Policy
+from ops.core.task_list import RoundTask, decode_tasks, encode_tasks, tasks_digest
 from ops.errors import InvalidDataError
 from tests.strategies import digests, emails, keys, moments, numbers, texts
 
@@ -60,7 +61,22 @@ def manifests(draw: st.DrawFn) -> Manifest:
         version=draw(st.none() | st.integers(1, 10**6)),
         counts=counted,
         annotators=tuple(draw(st.lists(emails, max_size=3))),
+        taken_in=draw(st.none() | takings),
+        held=tuple(draw(st.lists(holds, max_size=3))),
+        rework=draw(st.none() | st.just("cheese-rework")),
     )
+
+
+takings = st.builds(
+    TakenIn,
+    main=digests.map(CommitId),
+    on_conflict=st.sampled_from(Policy),
+    merged_count=st.integers(0, 10**6),
+    settled=st.lists(keys, max_size=3).map(tuple),
+)
+holds = st.builds(
+    Held, key=keys, reason=st.sampled_from(HoldReason), detail=st.none() | texts.filter(bool)
+)
 
 
 @st.composite
@@ -76,7 +92,9 @@ def round_tasks(draw: st.DrawFn) -> RoundTask:
         height=draw(st.none() | st.integers(1, 10_000)),
     )
     return RoundTask(
-        task=Task(key=key, media=media, data=draw(data)), has_record=draw(st.booleans())
+        task=Task(key=key, media=media, data=draw(data)),
+        has_record=draw(st.booleans()),
+        carried=draw(st.booleans()),
     )
 
 
@@ -256,6 +274,7 @@ def test_counts_may_be_missing_until_the_round_ends() -> None:
 ENTRY: Document = {
     "checksum": "c" * 32,
     "data": {},
+    "carried": False,
     "has_record": False,
     "key": "a.png",
     "path": "images/a.png",

@@ -1,0 +1,108 @@
+"""A round's tasks by its own answers: what Label Studio holds, as records.
+
+Owns which annotations a task had at the round's base and what became of them. Does not find what
+changed (sync.py), nor take main's side in (main_side.py).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from ops.core.canonical import content, decode_record
+from ops.core.exports import RoundFacts, build_record
+from ops.core.index import Standing
+from ops.core.names import record_path
+from ops.core.records import Annotation, Json, Record, TaskKey
+from ops.runner.context import Context, Round
+
+Documents = Mapping[TaskKey, Sequence[Mapping[str, Json]]]
+"""Label Studio's export documents of each task; none for one it does not hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """A task by the round's own answers.
+
+    Attributes:
+        base: its record at the round's base; None where there was none.
+        record: as the round has it: base's annotations, and what its annotators made of them.
+        standing: how it stands by the answers given in this round.
+    """
+
+    base: Record | None
+    record: Record
+    standing: Standing
+
+    @property
+    def key(self) -> TaskKey:
+        """The task's key."""
+        return self.record.task.key
+
+
+class Answers:
+    """Reads a round's own records. The members of Label Studio are read once."""
+
+    def __init__(self, context: Context, round_: Round) -> None:
+        """Nothing is read yet."""
+        self._context = context
+        self._round = round_
+
+    def own(self, keys: Sequence[TaskKey], documents: Documents) -> Iterator[Own]:
+        """Each task of the round as it stands, in the order of `keys`.
+
+        One read a task that has a record at the base, and one request for the members.
+
+        Raises:
+            InvalidDataError: a document is malformed or of another task.
+        """
+        bases = self._bases(keys)
+        for key in keys:
+            entry, base, answers = self._round.tasks[key], bases.get(key), documents.get(key, ())
+            before = base.annotations if base else ()
+            record = build_record(
+                entry.task,
+                answers,
+                self._facts,
+                carried={one.unique_id: one for one in before} if entry.carried else {},
+                kept=() if entry.carried else before,
+            )
+            if base and base.quarantined and is_untouched(base, record):
+                record = replace(record, task=base.task, quarantined=True)
+            kept = () if entry.carried and answers else before
+            yield Own(base=base, record=record, standing=_standing(record, kept))
+
+    @cached_property
+    def _facts(self) -> RoundFacts:
+        manifest = self._round.manifest
+        return RoundFacts(
+            round=manifest.name,
+            ontology_digest=manifest.ontology_digest,
+            members=self._context.studio.members(),
+        )
+
+    def _bases(self, keys: Sequence[TaskKey]) -> Mapping[TaskKey, Record]:
+        """The tasks' records at the round's base."""
+        paths = {record_path(key): key for key in keys if self._round.tasks[key].has_record}
+        if not paths:
+            return {}
+        read = self._context.lake.read_many(self._round.manifest.base, list(paths))
+        return {paths[path]: decode_record(data, key=paths[path]) for path, data in read}
+
+
+def is_untouched(base: Record | None, record: Record | None) -> bool:
+    """Whether the annotations of both say the same, none for none."""
+    return _said(base) == _said(record)
+
+
+def _said(record: Record | None) -> Mapping[str, bytes]:
+    return {one.unique_id: content(one) for one in record.annotations} if record else {}
+
+
+def _standing(record: Record, kept: Sequence[Annotation]) -> Standing:
+    """How a task stands by this round's answers alone."""
+    earlier = {annotation.unique_id for annotation in kept}
+    answers = tuple(a for a in record.annotations if a.unique_id not in earlier)
+    return Standing(
+        state=replace(record, annotations=answers).state,
+        annotators=tuple(sorted({a.annotator for a in answers})),
+    )
