@@ -1,16 +1,9 @@
 """The three-way merge of a result, region by region.
 
-Owns what counts as one region, when two say the same, and which of three is taken. Does not know
-annotations (merge.py); the rules are in docs/adr/0009-merge.md.
-
-| matched by | what |
-|---|---|
-| id | a region: its entries, one a control, are merged control by control |
-| from_id, to_id | a relation |
-| from_name, to_name, type | an answer about the whole task: each editor gives it another id |
+Owns when two regions say the same, and which of three is taken. Does not know which entries are
+one region (units.py), nor annotations (merge.py); the rules are in docs/adr/0009-merge.md.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -19,18 +12,11 @@ from ops.core.conflicts import ConflictKind, Entries, RegionConflict
 from ops.core.encoding import encode
 from ops.core.likeness import as_bytes, is_alike, is_exact, is_near
 from ops.core.records import Json
-from ops.core.regions import RELATION, is_relation, said, value_of
+from ops.core.regions import RELATION, said, value_of
+from ops.core.units import ANSWER, REGION, Unit, units
 
-_Unit: TypeAlias = tuple[str, ...]
 _Control: TypeAlias = tuple[str, str]
 _Said: TypeAlias = dict[_Control, Entries]
-
-_REGION, _ANSWER = "region", "answer"
-# Controls whose answer about the whole task is a value of one field; about a region they repeat its
-# geometry.
-_ANSWERS = frozenset(
-    ("choices", "taxonomy", "rating", "number", "datetime", "textarea", "pairwise", "ranker")
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +63,9 @@ def merge_results(
     Entries that one side alone changed, and those of a region that one side alone has as merged,
     are that side's verbatim; entries taken from both sides are without what the editor adds.
     """
-    triples = _triples(_units(base), _units(ours), _units(theirs))
-    agreed: dict[_Unit, Entries] = {}
-    disputed: dict[_Unit, ConflictKind] = {}
+    triples = _triples(units(base), units(ours), units(theirs))
+    agreed: dict[Unit, Entries] = {}
+    disputed: dict[Unit, ConflictKind] = {}
     for unit, triple in triples.items():
         merged = _merge_unit(unit, triple, tolerance_percent)
         if merged is None:
@@ -93,7 +79,7 @@ def merge_results(
     return ResultMerge(
         agreed=result,
         disputes=tuple(_dispute(unit, disputed[unit], triples[unit]) for unit in sorted(disputed)),
-        is_whole=_units(result) != agreed,
+        is_whole=units(result) != agreed,
     )
 
 
@@ -105,7 +91,7 @@ def says_same(one: Entries, two: Entries, *, tolerance_percent: float) -> bool:
     """
     if is_exact(one, two):
         return True
-    lefts, rights = _units(one), _units(two)
+    lefts, rights = units(one), units(two)
     return lefts.keys() == rights.keys() and all(
         _same(_said(unit, lefts[unit]), _said(unit, rights[unit]), tolerance_percent)
         for unit in lefts
@@ -129,42 +115,23 @@ def choose_exact(base: Entries, ours: Entries, theirs: Entries) -> Entries:
 
 
 def _triples(
-    base: Mapping[_Unit, Entries], ours: Mapping[_Unit, Entries], theirs: Mapping[_Unit, Entries]
-) -> dict[_Unit, _Triple]:
+    base: Mapping[Unit, Entries], ours: Mapping[Unit, Entries], theirs: Mapping[Unit, Entries]
+) -> dict[Unit, _Triple]:
     return {
         unit: _Triple(base=base.get(unit, ()), ours=ours.get(unit, ()), theirs=theirs.get(unit, ()))
         for unit in sorted(base.keys() | ours.keys() | theirs.keys())
     }
 
 
-def _units(result: Entries) -> dict[_Unit, Entries]:
-    uses = Counter(str(entry.get("id")) for entry in result)
-    units: dict[_Unit, list[Mapping[str, Json]]] = {}
-    for entry in result:
-        is_shared = uses[str(entry.get("id"))] > 1
-        units.setdefault(_unit(entry, is_shared=is_shared), []).append(entry)
-    return {unit: tuple(found) for unit, found in units.items()}
-
-
-def _unit(entry: Mapping[str, Json], *, is_shared: bool) -> _Unit:
-    if is_relation(entry):
-        return (RELATION, str(entry.get("from_id")), str(entry.get("to_id")))
-    name, kind = entry.get("id"), str(entry.get("type"))
-    is_answer = kind in _ANSWERS and len(value_of(entry)) == 1 and not is_shared
-    if isinstance(name, str) and not is_answer:
-        return (_REGION, name)
-    return (_ANSWER, str(entry.get("from_name")), str(entry.get("to_name")), kind)
-
-
 def _control(entry: Mapping[str, Json]) -> _Control:
     return (str(entry.get("from_name")), str(entry.get("type")))
 
 
-def _said(unit: _Unit, entries: Entries) -> _Said:
+def _said(unit: Unit, entries: Entries) -> _Said:
     """What the entries say, by control."""
     found: dict[_Control, list[dict[str, Json]]] = {}
     for entry in said(entries):
-        if unit[0] == _ANSWER and len(entries) == 1:
+        if unit[0] == ANSWER and len(entries) == 1:
             entry.pop("id", None)
         found.setdefault(_control(entry), []).append(entry)
     return {control: _sorted(ones) for control, ones in found.items()}
@@ -174,7 +141,7 @@ def _sorted(twins: list[dict[str, Json]]) -> Entries:
     return tuple(twins if len(twins) == 1 else sorted(twins, key=encode))
 
 
-def _merge_unit(unit: _Unit, triple: _Triple, tolerance: float) -> Entries | None:
+def _merge_unit(unit: Unit, triple: _Triple, tolerance: float) -> Entries | None:
     """The unit's entries after the merge, none where it is gone; None where the sides disagree."""
     base, ours, theirs = (_said(unit, one) for one in (triple.base, triple.ours, triple.theirs))
     is_ours_same, is_theirs_same = _same(ours, base, tolerance), _same(theirs, base, tolerance)
@@ -241,19 +208,19 @@ def _same(one: _Said, two: _Said, tolerance: float) -> bool:
 
 
 def _torn(
-    triples: Mapping[_Unit, _Triple],
-    agreed: Mapping[_Unit, Entries],
-    disputed: Mapping[_Unit, ConflictKind],
-) -> set[_Unit]:
+    triples: Mapping[Unit, _Triple],
+    agreed: Mapping[Unit, Entries],
+    disputed: Mapping[Unit, ConflictKind],
+) -> set[Unit]:
     """Relations whose region would be gone, with those regions.
 
     Not where the relation led nowhere on the side that says it.
     """
-    torn: set[_Unit] = set()
+    torn: set[Unit] = set()
     for unit in triples:
         if unit[0] != RELATION or (unit not in agreed and unit not in disputed):
             continue
-        for end in ((_REGION, name) for name in unit[1:]):
+        for end in ((REGION, name) for name in unit[1:]):
             may_go = end in triples and end not in agreed and triples[end].may_go
             if may_go and _leads_somewhere(triples[unit], triples[end]):
                 torn |= {unit, end}
@@ -265,7 +232,7 @@ def _leads_somewhere(relation: _Triple, end: _Triple) -> bool:
     return bool((end.ours or not relation.ours) and (end.theirs or not relation.theirs))
 
 
-def _dispute(unit: _Unit, kind: ConflictKind, triple: _Triple) -> RegionConflict:
+def _dispute(unit: Unit, kind: ConflictKind, triple: _Triple) -> RegionConflict:
     return RegionConflict(
         kind=kind,
         region=" → ".join(unit[1:]) if unit[0] == RELATION else unit[1],
