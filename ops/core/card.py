@@ -46,6 +46,7 @@ class Card:
         labels: by label.
         annotators: annotations by annotator, all states.
         digest: the snapshot's.
+        listing_digest: of the records' paths and checksums.
         history: every version up to this one, oldest first.
     """
 
@@ -59,6 +60,7 @@ class Card:
     annotators: Mapping[str, int]
     ontology_digest: str
     digest: str
+    listing_digest: str
     history: Sequence[VersionLine]
 
 
@@ -91,6 +93,7 @@ def encode_card(card: Card) -> bytes:
             "annotators": dict(card.annotators),
             "ontology_digest": card.ontology_digest,
             "snapshot_digest": card.digest,
+            "listing_digest": card.listing_digest,
             "history": history,
         }
     )

@@ -277,6 +277,17 @@ def snapshot_digest(lines: Iterable[tuple[str, str]]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def listing_digest(checksums: Mapping[str, str]) -> str:
+    """The digest of records as lakeFS lists them: checksum by path.
+
+    sha256, in hexadecimal, over a line a record, sorted by path (code points): the path, a tab, the
+    checksum, a newline. It says no more than the snapshot's digest, and needs no record to be read:
+    the gate inside lakeFS can hold any number of records against it.
+    """
+    text = "".join(f"{path}\t{checksum}\n" for path, checksum in sorted(checksums.items()))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def read_in_order(records: Iterable[tuple[str, bytes]]) -> Iterator[tuple[Record, bytes]]:
     """Records decoded from `(path, bytes)`, which must come in the order of their keys.
 

@@ -20,8 +20,9 @@ from ops.core.names import (
     record_key,
     record_path,
 )
+from ops.core.ontology import Ontology
 from ops.core.records import CommitId, TaskKey
-from ops.core.snapshot import Figures, record_checksum
+from ops.core.snapshot import Figures, listing_digest, record_checksum
 from ops.ports import ChangeKind, Phase, Upload
 from ops.runner.context import Context, read_ontology
 
@@ -64,6 +65,7 @@ def pack_version(
     changes_at: CommitId,
     changed: Mapping[TaskKey, ChangeKind],
     pending: Mapping[str, bytes] = _NOTHING,
+    ontology: Ontology | None = None,
 ) -> Packed:
     """Pack main's records with the changed ones in their place.
 
@@ -77,13 +79,15 @@ def pack_version(
         main: the commit the version follows.
         changes_at: where the changed records are read.
         changed: what differs from main, by key.
-        pending: changed records that a dry run has not written, by path.
+        pending: changed records that are not written yet, by path.
+        ontology: what the version's label config means; None where it is main's.
     """
     pack = _Pack(context, main=main, changes_at=changes_at, changed=changed)
     pack.overlay(pending)
     tasks, annotations = BytesIO(), BytesIO()
     figures = pack.write(tasks, annotations)
-    _, ontology = read_ontology(context.lake, main)
+    if ontology is None:
+        _, ontology = read_ontology(context.lake, main)
     line = VersionLine(
         version=cause.version,
         cause=cause.reason,
@@ -102,6 +106,7 @@ def pack_version(
         annotators=figures.annotators,
         ontology_digest=ontology.digest,
         digest=figures.digest,
+        listing_digest=listing_digest(pack.checksums),
         history=(*cause.history, line),
     )
     parquet = "application/vnd.apache.parquet"
