@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ops.cli.output import Result, Table, Warn
+from ops.cli.output import Result, Table
 from ops.cli.session import Session
 from ops.cli.verb import verb
 from ops.core.records import Json
@@ -13,60 +13,6 @@ from ops.core.snippets import KEY, SECRET, snippets
 app = typer.Typer(help="Versions of the dataset.", no_args_is_help=True)
 
 Ref = Annotated[str, typer.Argument(help="A branch, tag, commit id, or expression like main~1.")]
-
-
-@verb(app, "dataset", "log")
-def log(session: Session) -> Result:
-    """List the versions: what made them, who, when, how many of what."""
-    from ops.runner.dataset import list_versions
-
-    versions = list(list_versions(session.context()))
-    rows = [
-        (
-            f"v{v.number}",
-            v.facts.get("round") or v.facts.get("kind", ""),
-            v.facts.get("actor", ""),
-            _moment(v.commit.created_at),
-            *(int(v.facts.get(state, 0)) for state in _STATES),
-            v.commit.id[:12],
-        )
-        for v in versions
-    ]
-    columns = ("version", "made by", "who", "when (UTC)", *_STATES, "commit")
-    entries: list[Json] = [
-        {
-            "version": v.number,
-            "commit": v.commit.id,
-            "tagged": v.has_tag,
-            "created_at": v.commit.created_at,
-            "facts": dict(v.facts),
-        }
-        for v in versions
-    ]
-    return Result(
-        data={"versions": entries},
-        body=[Table(columns=columns, rows=rows)]
-        if rows
-        else ["no versions yet: a round makes one when it is finished"],
-        warnings=[
-            Warn(
-                code="tag-moved",
-                message=f"tag v{v.number} does not name commit {v.commit.id[:12]}",
-                subject=f"v{v.number}",
-            )
-            for v in versions
-            if not v.has_tag
-        ],
-    )
-
-
-_STATES = ("tasks", "labeled", "empty", "skipped", "unfinished", "quarantined")
-
-
-def _moment(seconds: int) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 @verb(app, "dataset", "show")

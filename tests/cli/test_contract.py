@@ -29,6 +29,7 @@ NEEDED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("round", "show"): ("cheese",),
     ("round", "open"): ("cheese",),
     ("dataset", "log"): (),
+    ("dataset", "blame"): ("p000.png",),
     ("dataset", "show"): (),
     ("dataset", "uri"): (),
     ("dataset", "revert"): ("--to", "v1", "--yes"),
