@@ -74,7 +74,8 @@ def test_verbs_that_change_something_can_be_tried(
 ) -> None:
     """Those that change nothing have no --dry-run."""
     looks_only = {
-        "list", "status", "show", "diff", "log", "blame", "uri", "open", "logs", "env", "card", "stats",
+        "list", "status", "show", "diff", "log", "uri", "open", "logs", "env", "card", "stats",
+        "blame",
     }  # fmt: skip
     names = {name for option in options(command) for name in option.opts}
     if words == ("quickstart",):
