@@ -40,21 +40,32 @@ class Packed:
     Attributes:
         uploads: snapshot and card.
         checksums: every record the version holds, by path, as lakeFS must list them.
+        changed: keys of the records that are not as main has them.
     """
 
     card: Card
     uploads: Sequence[Upload]
     checksums: Mapping[str, str]
+    changed: tuple[TaskKey, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """What makes a version: its number, the round's name or another reason, and the time."""
+    """What makes a version.
+
+    Attributes:
+        version: its number.
+        reason: the round's name, or what else made it.
+        made_at: when, UTC, canonical form.
+        history: the versions before it.
+        remark: what else the card's line says, such as conflicts and how they were settled.
+    """
 
     version: int
     reason: str
     made_at: str
     history: Sequence[VersionLine]
+    remark: str = ""
 
 
 def pack_version(
@@ -94,6 +105,7 @@ def pack_version(
         actor=context.actor,
         made_at=cause.made_at,
         counts=figures.counts,
+        remark=cause.remark,
     )
     card = Card(
         version=cause.version,
@@ -119,6 +131,7 @@ def pack_version(
             Upload(path=CARD_PATH, data=render_card(card).encode(), content_type="text/markdown"),
         ),
         checksums=pack.checksums,
+        changed=pack.changed,
     )
 
 
@@ -141,7 +154,8 @@ class _Pack:
         self._written = {
             record_path(key) for key, kind in changed.items() if kind is not ChangeKind.REMOVED
         }
-        self.checksums = {f.path: f.checksum for f in lake.list_objects(main, RECORD_PREFIX)}
+        self._before = {f.path: f.checksum for f in lake.list_objects(main, RECORD_PREFIX)}
+        self.checksums = dict(self._before)
         for key, kind in changed.items():
             if kind is ChangeKind.REMOVED:
                 self.checksums.pop(record_path(key), None)
@@ -154,6 +168,12 @@ class _Pack:
         """Take these records' bytes from memory."""
         self._pending = pending
         self.checksums.update({path: record_checksum(data) for path, data in pending.items()})
+
+    @property
+    def changed(self) -> tuple[TaskKey, ...]:
+        """Keys of the records that are not as main has them."""
+        paths = {path for path, _ in self._before.items() ^ self.checksums.items()}
+        return tuple(sorted(record_key(path) for path in paths))
 
     def write(self, tasks: BytesIO, annotations: BytesIO) -> Figures:
         """Write both files and give what was counted."""
