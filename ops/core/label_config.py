@@ -37,19 +37,19 @@ def write_label_config(labels: Sequence[str], kind: LabelKind) -> str:
     Raises:
         UsageError: no label, one that is empty or has spaces around it, or one twice.
     """
-    _check(labels)
+    check_labels(labels)
     if kind is LabelKind.CHOICES:
         opening = '<Choices name="label" toName="image" choice="single" showInline="true">'
-        return _page("Choices", opening, [_offer("Choice", one) for one in labels])
+        return _page("Choices", opening, [offer("Choice", one) for one in labels])
     tag = _TAGS[kind]
     return _page(
         tag,
         f'<{tag} name="label" toName="image">',
-        [_offer("Label", one) for one in labels],
+        [offer("Label", one) for one in labels],
     )
 
 
-def _offer(tag: str, label: str) -> str:
+def offer(tag: str, label: str) -> str:
     """One class; a digit gets its own key, where Label Studio would give the first one the 1."""
     key = f' hotkey="{label}"' if len(label) == 1 and label in digits else ""
     return f"<{tag} value={quoteattr(label)}{key}/>"
@@ -60,7 +60,12 @@ def _page(tag: str, opening: str, offers: Sequence[str]) -> str:
     return "\n".join([*lines, f"  </{tag}>", "</View>", ""])
 
 
-def _check(labels: Sequence[str]) -> None:
+def check_labels(labels: Sequence[str]) -> None:
+    """Refuse names that people could not tell apart, or that an XML attribute would not keep.
+
+    Raises:
+        UsageError: no label, one that is empty or has spaces around it, or one twice.
+    """
     if not labels:
         _refuse("there is no label")
     for label in labels:
