@@ -86,6 +86,32 @@ def read_states(data: bytes) -> dict[TaskKey, TaskState]:
         _refuse(error)
 
 
+def differing_keys(stored: bytes, packed: bytes) -> Sequence[TaskKey]:
+    """The tasks whose rows are not the same in two files of one kind, sorted; none where all are.
+
+    Compares what the files say, not their bytes: another pyarrow writes other bytes.
+
+    Raises:
+        InvalidDataError: one of them is no Parquet file, or has no keys.
+    """
+    arrow, parquet = _pyarrow()
+    try:
+        tables = [parquet.read_table(BytesIO(data)) for data in (stored, packed)]
+        if tables[0].equals(tables[1]):
+            return []
+        one, two = (_by_key(table.to_pylist()) for table in tables)
+    except (arrow.ArrowException, OSError, ValueError, KeyError) as error:
+        _refuse(error)
+    return sorted(key for key in one.keys() | two.keys() if one.get(key) != two.get(key))
+
+
+def _by_key(rows: Iterable[Mapping[str, object]]) -> Mapping[TaskKey, list[Mapping[str, object]]]:
+    found: dict[TaskKey, list[Mapping[str, object]]] = {}
+    for row in rows:
+        found.setdefault(TaskKey(str(row["key"])), []).append(row)
+    return found
+
+
 def _rows(data: bytes, columns: Sequence[str]) -> Iterator[Mapping[str, str]]:
     """Rows of a tasks file, by columns that hold text.
 

@@ -32,6 +32,7 @@ NEEDED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("dataset", "blame"): ("p000.png",),
     ("dataset", "show"): (),
     ("dataset", "uri"): (),
+    ("dataset", "verify"): (),
     ("dataset", "revert"): ("--to", "v1", "--yes"),
     ("config", "show"): (),
 }

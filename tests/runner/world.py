@@ -75,8 +75,9 @@ class World:
                 for key in keys
             ],
         )
-        self.lake.commit("data", "images", {})
-        self.lake.merge("data", "main", "images", {})
+        metadata = self.context.metadata("data-add", images=len(keys))
+        self.lake.commit("data", "images", metadata)
+        self.lake.merge("data", "main", "images", metadata)
         self.lake.delete_branch("data")
 
     def another(self, actor: str) -> Context:

@@ -1,0 +1,301 @@
+"""What an audit looks for in main's history: how each commit came there, and what its kind may do.
+
+Owns the findings, which ways round ops there are, and how they are told apart. Asks no server
+anything: it judges what commits say and which objects they changed (ops/runner/verify.py gathers
+that). What lies at a commit is audit_state.py's.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Protocol
+
+from ops.core.names import (
+    ACTIONS_PREFIX,
+    GATES_PREFIX,
+    MEDIA_PREFIX,
+    RECORD_PREFIX,
+    tag_version,
+    version_tag,
+)
+from ops.core.records import CommitId, Json
+
+KIND = "ops.kind"
+VERSION = "ops.version"
+EXPECTED_HEAD = "ops.expected_head"
+ONTOLOGY_PREFIX = "ontology/"
+
+_STRATEGY = ".lakefs.merge.strategy"
+_CHERRY_PICK = "cherry-pick-origin"
+_REVERTED = re.compile(r"Revert [0-9a-f]{64}")
+_IMPORTED = "Import objects"
+
+
+class Check(StrEnum):
+    """The checks of an audit, in their order."""
+
+    HISTORY = "history"
+    VERSIONS = "versions"
+    SNAPSHOT = "snapshot"
+    ROUNDS = "rounds"
+    RECORDS = "records"
+    GATES = "gates"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is not as it should be.
+
+    Attributes:
+        code: kebab-case, for programs.
+        message: what is wrong, in one line.
+        subject: the path, tag, task key, round or commit it is about.
+        commit: the commit it was found at, where it is about one.
+        remedy: what to type, or where to look.
+        is_info: to know, and no fault: it does not fail an audit.
+    """
+
+    check: Check
+    code: str
+    message: str
+    subject: str
+    remedy: str
+    commit: CommitId | None = None
+    is_info: bool = False
+
+    def as_json(self) -> dict[str, Json]:
+        """The finding for programs."""
+        return {
+            "check": self.check.value,
+            "code": self.code,
+            "message": self.message,
+            "subject": self.subject,
+            "commit": self.commit,
+            "remedy": self.remedy,
+            "is_info": self.is_info,
+        }
+
+
+class CommitFacts(Protocol):
+    """What the audit reads of a commit; ops.ports.Commit has it."""
+
+    @property
+    def id(self) -> CommitId:
+        """Its id."""
+        ...
+
+    @property
+    def parents(self) -> tuple[CommitId, ...]:
+        """The commits it follows; of a merge, the destination's first."""
+        ...
+
+    @property
+    def message(self) -> str:
+        """What it says to people."""
+        ...
+
+    @property
+    def committer(self) -> str:
+        """Whose credentials made it."""
+        ...
+
+    @property
+    def created_at(self) -> int:
+        """When, as the committer states it: seconds since the epoch."""
+        ...
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What it says to programs."""
+        ...
+
+
+class Way(StrEnum):
+    """How a commit came onto main's first-parent line."""
+
+    CREATION = "the repository's creation"
+    OPS = "ops"
+    MERGE = "a merge"
+    SQUASH = "a squashed merge"
+    CHERRY_PICK = "a cherry-pick"
+    REVERT = "a revert"
+    IMPORT = "an import"
+    DIRECT = "a direct commit"
+
+
+class Area(StrEnum):
+    """The parts of a repository that only some kinds of commits may change."""
+
+    RECORDS = "records"
+    IMAGES = "images"
+    ONTOLOGY = "ontology"
+    GATES = "gate files"
+
+
+AREAS: Mapping[Area, tuple[str, ...]] = {
+    Area.RECORDS: (RECORD_PREFIX,),
+    Area.IMAGES: (MEDIA_PREFIX,),
+    Area.ONTOLOGY: (ONTOLOGY_PREFIX,),
+    Area.GATES: (GATES_PREFIX, ACTIONS_PREFIX),
+}
+"""What each area holds, by the beginnings of paths."""
+
+KINDS: Mapping[str, frozenset[Area]] = {
+    "init": frozenset({Area.ONTOLOGY, Area.GATES}),
+    "data-add": frozenset({Area.IMAGES}),
+    "finish": frozenset({Area.RECORDS}),
+    "revert": frozenset({Area.RECORDS, Area.ONTOLOGY}),
+    "ontology": frozenset({Area.RECORDS, Area.ONTOLOGY}),
+    "gates": frozenset({Area.GATES}),
+    "repair": frozenset({Area.GATES}),
+}
+"""Every kind of commit that ops makes on main, with what it may change."""
+
+GATE_KINDS = frozenset(kind for kind, areas in KINDS.items() if Area.GATES in areas)
+
+
+def way_of(commit: CommitFacts) -> Way:
+    """How a commit came onto main, as far as it can be told from the commit (lakeFS 1.84).
+
+    What ops makes is a merge of two parents that states a kind and, where it states the head of
+    main it was made for, follows that head. A cherry-pick keeps the metadata of what it picks, so a
+    kind alone proves nothing.
+    """
+    if not commit.parents:
+        return Way.CREATION
+    if _CHERRY_PICK in commit.metadata:
+        return Way.CHERRY_PICK
+    if len(commit.parents) > 1:
+        expected = commit.metadata.get(EXPECTED_HEAD, commit.parents[0])
+        is_own = commit.metadata.get(KIND) in KINDS and expected == commit.parents[0]
+        return Way.OPS if is_own else Way.MERGE
+    if strategy := commit.metadata.get(_STRATEGY):
+        # An import is a merge of what it brings, whatever main has; a squash need not be.
+        is_import = strategy == "source-wins" or commit.message == _IMPORTED
+        return Way.IMPORT if is_import else Way.SQUASH
+    return Way.REVERT if _REVERTED.fullmatch(commit.message) else Way.DIRECT
+
+
+def came_around(commit: CommitFacts) -> bool:
+    """Say whether a commit on main's first-parent line was made by something else than ops."""
+    return way_of(commit) not in {Way.CREATION, Way.OPS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """What a commit changed, counted: records, images, and everything by area.
+
+    Attributes:
+        added, removed, changed: records.
+        areas: objects by area.
+        other_count: objects of no area: rounds, snapshot, card, and what is no part of a dataset.
+    """
+
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+    areas: Mapping[Area, int]
+    other_count: int = 0
+
+    @classmethod
+    def of(cls, changes: Iterable[tuple[str, str]]) -> "Extent":
+        """Count `(path, kind)` pairs, kind being `added`, `removed` or `changed`; one pass."""
+        areas = dict.fromkeys(Area, 0)
+        records = {"added": 0, "removed": 0, "changed": 0}
+        other_count = 0
+        for path, kind in changes:
+            area = area_of(path)
+            if area is None:
+                other_count += 1
+                continue
+            areas[area] += 1
+            if area is Area.RECORDS:
+                records[kind] += 1
+        return cls(**records, areas=areas, other_count=other_count)
+
+    @property
+    def in_words(self) -> str:
+        """As `3 records (+1 -1 ~1), 2 gate files`; `nothing` where it changed nothing."""
+        parts: list[str] = []
+        for area, count in self.areas.items():
+            if count and area is Area.RECORDS:
+                signs = f"+{self.added} -{self.removed} ~{self.changed}"
+                parts.append(f"{count} {area.value} ({signs})")
+            elif count:
+                parts.append(f"{count} {area.value}")
+        if self.other_count:
+            parts.append(f"{self.other_count} others")
+        return ", ".join(parts) or "nothing"
+
+
+def area_of(path: str) -> Area | None:
+    """The area a path lies in, or None."""
+    return next((area for area, starts in AREAS.items() if path.startswith(starts)), None)
+
+
+def around_ops(commit: CommitFacts, extent: Extent, *, version_before: int | None) -> Finding:
+    """The finding that names a commit that came onto main around ops.
+
+    Args:
+        commit: the commit.
+        extent: what it changed.
+        version_before: the newest version before it, or None.
+    """
+    when = datetime.fromtimestamp(commit.created_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return Finding(
+        check=Check.HISTORY,
+        code="around-ops",
+        message=f"{way_of(commit).value} by {commit.committer or 'nobody named'} at {when} came "
+        f"around ops; it changed {extent.in_words}",
+        subject=commit.id,
+        commit=commit.id,
+        remedy=_remedy(extent, version_before),
+    )
+
+
+def _remedy(extent: Extent, version_before: int | None) -> str:
+    areas = extent.areas
+    ways: list[str] = []
+    if areas[Area.GATES]:
+        ways.append("put the gate back: ops doctor --fix")
+    if areas[Area.RECORDS] and version_before is not None:
+        ways.append(f"take its records back: ops dataset revert --to {version_tag(version_before)}")
+    elif areas[Area.RECORDS]:
+        ways.append("no version holds its records: remove them on a branch and merge it with ops")
+    if areas[Area.ONTOLOGY]:
+        ways.append("look at the ontology it left: ops ontology show")
+    if areas[Area.IMAGES]:
+        ways.append("see whether its pictures are right: ops data list")
+    ways.append("it stays in history; look after it alone with: ops dataset verify --since COMMIT")
+    return "\n".join(ways)
+
+
+def beyond_its_kind(commit: CommitFacts, touched: Iterable[Area]) -> Iterable[Finding]:
+    """Findings for the areas a commit of ops changed though its kind may not.
+
+    Args:
+        commit: one for which `came_around` is false.
+        touched: the areas it changed.
+    """
+    kind = commit.metadata.get(KIND, "")
+    may = KINDS.get(kind, frozenset())
+    for area in touched:
+        if area not in may or (area is Area.RECORDS and VERSION not in commit.metadata):
+            yield Finding(
+                check=Check.HISTORY,
+                code="beyond-its-kind",
+                message=f"a commit of kind {kind!r} changed {area.value}, which that kind does not",
+                subject=commit.id,
+                commit=commit.id,
+                remedy="see what it did: ops dataset diff COMMIT~1 COMMIT"
+                if area is Area.RECORDS
+                else "see what it did in the lakeFS UI; gate files are put back by: "
+                "ops doctor --fix",
+            )
+
+
+def version_number(commit: CommitFacts) -> int | None:
+    """The number of the version a commit of ops made, or None."""
+    return tag_version("v" + commit.metadata.get(VERSION, ""))

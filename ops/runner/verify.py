@@ -1,0 +1,358 @@
+"""`dataset verify`: an audit that trusts nothing but bytes.
+
+Owns what is read for it of main's history, its rounds and its gate, and in which order; what lies
+at a commit is verify_state.py's, and what is a finding ops/core/audit*.py's. Changes nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ops.core.audit import (
+    AREAS,
+    GATE_KINDS,
+    KIND,
+    Area,
+    Check,
+    Extent,
+    Finding,
+    around_ops,
+    beyond_its_kind,
+    came_around,
+    version_number,
+)
+from ops.core.audit_state import round_commit, round_findings, round_problem
+from ops.core.audit_versions import card_history_findings, version_findings
+from ops.core.names import (
+    CARD_JSON_PATH,
+    GATES_PATH,
+    MAIN,
+    MANIFEST_PREFIX,
+    RECORD_PREFIX,
+    manifest_round,
+    record_key,
+    tasks_path,
+)
+from ops.core.records import CommitId, Json
+from ops.core.task_list import decode_tasks
+from ops.errors import InvalidDataError, NotFoundError, RefusedError
+from ops.ports import Commit, Lake
+from ops.runner.context import Context, main_head, read_manifest
+from ops.runner.verify_state import StateAudit
+
+
+def unaccounted_commits(
+    context: Context, since_base: CommitId | None, main: CommitId
+) -> Sequence[Commit]:
+    """The commits that came onto main around ops after a base, newest first.
+
+    One request a 1 000 commits. Of a commit that is a merge, main's side is followed: what was
+    merged is judged by its merge.
+
+    Args:
+        context: the servers.
+        since_base: a commit of main's own line; it and what is older are passed over. None for all.
+        main: the head of main to walk back from.
+    """
+    found: list[Commit] = []
+    for commit in context.lake.log(main, first_parent=True):
+        if commit.id == since_base:
+            break
+        if came_around(commit):
+            found.append(commit)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """One check that was made: of how many things, and what it found."""
+
+    check: Check
+    looked_at: str
+    findings: Sequence[Finding]
+
+    @property
+    def fault_count(self) -> int:
+        """Findings that are faults."""
+        return sum(not finding.is_info for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What an audit saw.
+
+    Attributes:
+        ref, commit: what was audited.
+        since: the commit after which history was looked at; None for all of it.
+        checks: in their order.
+    """
+
+    ref: str
+    commit: CommitId
+    since: CommitId | None
+    checks: Sequence[Checked]
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """All findings, by check."""
+        return [finding for checked in self.checks for finding in checked.findings]
+
+    @property
+    def fault_count(self) -> int:
+        """Findings that are faults."""
+        return sum(checked.fault_count for checked in self.checks)
+
+    def as_json(self) -> dict[str, Json]:
+        """The audit for programs."""
+        return {
+            "ref": self.ref,
+            "commit": self.commit,
+            "since": self.since,
+            "checks": [
+                {
+                    "check": checked.check.value,
+                    "looked_at": checked.looked_at,
+                    "faults": checked.fault_count,
+                    "findings": len(checked.findings),
+                }
+                for checked in self.checks
+            ],
+            "findings": [finding.as_json() for finding in self.findings],
+        }
+
+    def lines(self) -> list[tuple[str, str]]:
+        """A line a check: its name, and what came of it."""
+        return [(checked.check.value, _outcome(checked)) for checked in self.checks]
+
+
+def _outcome(checked: Checked) -> str:
+    count = len(checked.findings)
+    said = f"{count} finding{'s' if count != 1 else ''}" if count else "passed"
+    return f"{said} ({checked.looked_at})"
+
+
+def verify_dataset(
+    context: Context,
+    ref: str = MAIN,
+    *,
+    since: str | None = None,
+    every_version: bool = False,
+    deep: bool = False,
+) -> Verified:
+    """Audit main as it is at a ref.
+
+    Cost: four requests a commit, three a round and two listings a version that a round made, and
+    for the snapshot a listing, two files and one read a record that the snapshot does not hold.
+    Memory: one version's records, 2 KB each, and its rows.
+
+    Args:
+        context: the servers.
+        ref: a commit of main's own line.
+        since: another; history, versions and rounds are looked at after it only.
+        every_version: look at the snapshot and the records of each version, too.
+        deep: read every record, though bytes of the listed checksum are at hand.
+
+    Raises:
+        NotFoundError: there is no such ref.
+        RefusedError: a ref is no commit of main's own line.
+    """
+    audit = _Audit(context, ref, since, deep=deep)
+    checks = [
+        audit.history(),
+        audit.versions(),
+        *audit.states(every_version=every_version),
+        audit.gates(),
+    ]
+    # Rounds lean on the listings that the states have read.
+    checks.append(audit.rounds())
+    order = list(Check)
+    return Verified(
+        ref=ref,
+        commit=audit.commit,
+        since=audit.since,
+        checks=sorted(checks, key=lambda checked: order.index(checked.check)),
+    )
+
+
+def refuse_faults(verified: Verified) -> None:
+    """Say that data is not what it claims to be; findings that are no faults are let pass.
+
+    Raises:
+        InvalidDataError: something is not as it should be; everything that is, is in its details.
+    """
+    if not verified.fault_count:
+        return
+    faults = [finding for finding in verified.findings if not finding.is_info]
+    named = [f"{fault.check.value}: {_named(fault)}" for fault in faults[:_MOST_NAMED]]
+    rest = len(faults) - len(named)
+    raise InvalidDataError(
+        "audit-failed",
+        f"the audit of {verified.ref} found {len(faults)} faults",
+        subject=verified.commit,
+        where=(
+            *verified.lines(),
+            ("faults", "\n".join([*named, *([f"… and {rest} more: --json"] if rest else [])])),
+        ),
+        unchanged="nothing was changed: an audit only reads",
+        hint="\n".join(dict.fromkeys(fault.remedy for fault in faults[:_MOST_NAMED])),
+        details=verified.as_json(),
+    )
+
+
+_MOST_NAMED = 10
+
+
+def _named(fault: Finding) -> str:
+    is_named = fault.commit is None or fault.commit[:12] in fault.message
+    return fault.message if is_named else f"{(fault.commit or '')[:12]}: {fault.message}"
+
+
+class _Audit:
+    """One audit: the line of main, and what was read of it."""
+
+    def __init__(self, context: Context, ref: str, since: str | None, *, deep: bool) -> None:
+        self._context = context
+        self._lake: Lake = context.lake
+        self._deep = deep
+        self._line = list(self._lake.log(main_head(self._lake), first_parent=True))[::-1]
+        self._places = {commit.id: place for place, commit in enumerate(self._line)}
+        self.commit = self._on_main(ref)
+        self.since = None if since is None else self._on_main(since)
+        first = 0 if self.since is None else self._places[self.since] + 1
+        self._span = self._line[first : self._places[self.commit] + 1]
+        self._tags = dict(self._lake.tags())
+
+    def _on_main(self, ref: str) -> CommitId:
+        found = self._lake.find_commit(ref)
+        if found is not None and found in self._places:
+            return found
+        known = found is not None
+        raise (RefusedError if known else NotFoundError)(
+            "not-on-main" if known else "no-such-ref",
+            f"{ref} is no commit of {MAIN}'s own line"
+            if known
+            else f"there is no branch, tag or commit {ref}",
+            subject=ref,
+            unchanged="nothing was changed: an audit only reads",
+            hint="list versions with: ops dataset log",
+        )
+
+    def history(self) -> Checked:
+        """Every commit came by ops, and did what its kind does. Up to five requests a commit."""
+        found: list[Finding] = []
+        with self._context.reporter.phase("reading the history", len(self._span)) as phase:
+            for commit in self._span:
+                if came_around(commit):
+                    before = self._newest_version(commit.parents[0])
+                    number = None if before is None else version_number(before)
+                    found.append(around_ops(commit, self._extent(commit), version_before=number))
+                elif commit.parents:
+                    found += beyond_its_kind(commit, self._touched(commit))
+                phase.advance()
+        return Checked(check=Check.HISTORY, looked_at=f"{len(self._span)} commits", findings=found)
+
+    def _extent(self, commit: Commit) -> Extent:
+        changes = self._lake.diff(commit.parents[0], commit.id)
+        return Extent.of((change.path, change.kind.value) for change in changes)
+
+    def _touched(self, commit: Commit) -> Iterator[Area]:
+        """The areas a commit changed; one object of each is proof, and one page of a listing."""
+        for area, prefixes in AREAS.items():
+            changes = (self._lake.diff(commit.parents[0], commit.id, one) for one in prefixes)
+            if any(next(change, None) is not None for change in changes):
+                yield area
+
+    def _newest_version(self, at: CommitId) -> Commit | None:
+        """The newest version at a commit of main, made by ops."""
+        before = reversed(self._line[: self._places[at] + 1])
+        return next((one for one in before if _is_version(one)), None)
+
+    def versions(self) -> Checked:
+        """Numbers, tags, and the card's list of versions. One request."""
+        audited = frozenset(commit.id for commit in self._span)
+        found = list(version_findings(self._line, self._tags, audited=audited))
+        upto = [one for one in self._line[: self._places[self.commit] + 1] if _is_version(one)]
+        card = self._lake.read(self.commit, CARD_JSON_PATH)
+        found += card_history_findings(card, upto, at=self.commit)
+        count = sum(_is_version(commit) for commit in self._span)
+        return Checked(check=Check.VERSIONS, looked_at=f"{count} versions", findings=found)
+
+    def states(self, *, every_version: bool) -> Iterator[Checked]:
+        """Snapshot and records: at the ref, and at each version if asked for."""
+        wanted = {commit.id for commit in self._span if _is_version(commit) and every_version}
+        audited = sorted({*wanted, self.commit}, key=self._places.__getitem__)
+        packed: list[Finding] = []
+        records: list[Finding] = []
+        count = 0
+        for commit in audited:
+            state = StateAudit(self._context, commit, deep=self._deep)
+            records += state.look(is_newest=commit == self.commit)
+            packed += state.packing(self._newest_version(commit))
+            count += len(state.checksums)
+        places = f"{count} records" + (f" of {len(audited)} commits" if every_version else "")
+        yield Checked(check=Check.SNAPSHOT, looked_at=places, findings=packed)
+        yield Checked(check=Check.RECORDS, looked_at=places, findings=records)
+
+    def rounds(self) -> Checked:
+        """Every round that reached main. Three requests a round, and a listing."""
+        names = [
+            name
+            for found in self._lake.list_objects(self.commit, MANIFEST_PREFIX)
+            if (name := manifest_round(found.path)) is not None
+        ]
+        found: list[Finding] = []
+        with self._context.reporter.phase("looking at rounds", len(names)) as phase:
+            for name in names:
+                found += self._round(name)
+                phase.advance()
+        return Checked(check=Check.ROUNDS, looked_at=f"{len(names)} rounds", findings=found)
+
+    def _round(self, name: str) -> Iterator[Finding]:
+        try:
+            manifest = read_manifest(self._lake, self.commit, name)
+            assert manifest is not None, "it was listed"  # noqa: S101
+            task_list = self._lake.read(self.commit, tasks_path(name))
+            keys = {entry.task.key for entry in decode_tasks(task_list or b"", name)}
+        except InvalidDataError as error:
+            yield round_problem(name, error.message)
+            return
+        commit = round_commit(manifest, self._line)
+        if commit is not None and commit not in self._span and self.since is not None:
+            return
+        recorded = {record_key(path) for path in _records_at(self._lake, commit)} & keys
+        yield from round_findings(manifest, task_list=task_list, line=self._line, recorded=recorded)
+
+    def gates(self) -> Checked:
+        """Main's gate files, their settings, and its protection, as they are now."""
+        found = [*self._gate_settings()]
+        if not self._lake.is_protected(MAIN):
+            found.append(
+                _gate(
+                    "not-protected", f"branch {MAIN} is not protected: anybody writes to it", MAIN
+                )
+            )
+        return Checked(check=Check.GATES, looked_at=f"{MAIN} as it is now", findings=found)
+
+    def _gate_settings(self) -> Iterator[Finding]:
+        """The settings are those of the newest commit of ops that may set them."""
+        makers = (one for one in reversed(self._line) if one.metadata.get(KIND) in GATE_KINDS)
+        maker = next((one for one in makers if not came_around(one)), None)
+        if maker is None:
+            return
+        if self._lake.read(maker.id, GATES_PATH) != self._lake.read(self._line[-1].id, GATES_PATH):
+            said = f"{GATES_PATH} is not the one that commit {maker.id[:12]} put there"
+            yield _gate("gate-settings", said, GATES_PATH)
+
+
+def _is_version(commit: Commit) -> bool:
+    return version_number(commit) is not None and not came_around(commit)
+
+
+def _records_at(lake: Lake, commit: object) -> Iterator[str]:
+    if isinstance(commit, Commit):
+        yield from (found.path for found in lake.list_objects(commit.id, RECORD_PREFIX))
+
+
+def _gate(code: str, message: str, subject: str) -> Finding:
+    return Finding(
+        check=Check.GATES, code=code, message=message, subject=subject, remedy="ops doctor --fix"
+    )
