@@ -43,6 +43,9 @@ RuleOf: TypeAlias = Callable[[Context, ChangeRequest], Rule]
 ATTEMPTS = 5
 """How often a merge starts over because somebody else was first."""
 
+_LONGEST_FACT = 1000
+"""Characters of an argument that the merge commit's metadata repeats."""
+
 _SOMEBODY_WAS_FIRST = frozenset({"main-moved", "merge-conflict", "branch-moved"})
 _METADATA_PREFIX = {
     DatasetChangeKind.REVERT: "reverted_",
@@ -318,12 +321,16 @@ class _Merge:
 
 
 def change_metadata(context: Context, change: DatasetChange, packed: Packed) -> Mapping[str, str]:
-    """What the merge commit says of a change: strings, `ops.`-prefixed."""
+    """What the merge commit says of a change: strings, `ops.`-prefixed.
+
+    Long arguments (a table of decisions) are left to the change's document.
+    """
     request = change.request
     prefix = _METADATA_PREFIX[request.kind]
+    told = {name: value for name, value in request.arguments.items() if len(value) <= _LONGEST_FACT}
     return context.metadata(
         request.kind.value,
-        **{f"{prefix}{name}": value for name, value in request.arguments.items()},
+        **{f"{prefix}{name}": value for name, value in told.items()},
         change=change.name,
         change_id=change.id,
         on_conflict=request.policy.value,
