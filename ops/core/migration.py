@@ -168,6 +168,9 @@ def _check(
             refuse_use("there is nothing to merge", "name the labels and what they become")
         case Operation.SPLIT if len(targets) == 1:
             refuse_use("one label is no split", "rename it: ops ontology rename")
+        case Operation.SPLIT if not gone and request.rest is None:
+            # It would go on being said, by open rounds too, and nobody could tell which is meant.
+            refuse_use(f"{request.sources[0]!r} stays a label", "say what all others are: --rest")
         case Operation.REMOVE if len(control.labels) == 1:
             refuse("last-label", f"{control.name!r} would offer no label any more")
         case _:

@@ -67,6 +67,18 @@ def migrate_record(record: Record, migrations: Iterable[Migration]) -> Record:
     return record
 
 
+def carried(path: Path, migration: Migration) -> Path | None:
+    """What a label of the migration's control becomes wherever it is said.
+
+    None where that is decided region by region, or it is removed.
+    """
+    if not _is_source(path, migration):
+        return path
+    if migration.operation is Operation.REMOVE:
+        return None
+    return migration.rest if migration.operation is Operation.SPLIT else _becomes(path, migration)
+
+
 def _relabel(annotation: Annotation, key: TaskKey, migration: Migration) -> Annotation | None:
     """The annotation, itself where nothing changes, or None where nothing is left of it."""
     entries = [
@@ -130,11 +142,15 @@ def _target(path: Path, place: Place, migration: Migration) -> Path | None:
             return None if migration.drops else path
         case Operation.SPLIT:
             return migration.decisions.get(place, migration.rest or path)
-        case Operation.RENAME:
-            [target] = migration.targets
-            return (*target, *path[len(target) :])
-        case Operation.MERGE:
-            return migration.targets[0]
+        case Operation.RENAME | Operation.MERGE:
+            return _becomes(path, migration)
+
+
+def _becomes(path: Path, migration: Migration) -> Path:
+    """What a source of a rename or a merge becomes, with what is below it."""
+    target = migration.targets[0]
+    is_rename = migration.operation is Operation.RENAME
+    return (*target, *path[len(target) :]) if is_rename else target
 
 
 def _is_source(path: Path, migration: Migration) -> bool:
