@@ -8,6 +8,7 @@ not walk commits or read records (ops/runner/history.py).
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ops.core.encoding import encode
@@ -164,12 +165,12 @@ def _changes(before: Record | None, revision: Revision) -> Iterator[Change]:
         verb = Verb.REMOVED if now is None else Verb.ADDED if was is None else Verb.CHANGED
         statement = now or was
         after = _annotation(revision.record, place.annotation)
-        known = after or _annotation(before, place.annotation)
-        person, round_name, at = _attribution(revision, place, after)
+        known = _annotation(before, place.annotation)
+        person, round_name, at = _attribution(revision, after)
         yield Change(
             place=place,
             verb=verb,
-            annotator=known.annotator if known else "",
+            annotator=one.annotator if (one := after or known) else "",
             says=statement.says if statement else None,
             revision=revision,
             person=person,
@@ -179,7 +180,7 @@ def _changes(before: Record | None, revision: Revision) -> Iterator[Change]:
 
 
 def _attribution(
-    revision: Revision, place: Place, after: Annotation | None
+    revision: Revision, after: Annotation | None
 ) -> tuple[str | None, str | None, str]:
     """Who changed it, in which round, and when.
 
@@ -189,10 +190,26 @@ def _attribution(
     """
     if revision.round is None and revision.kind is not None:
         return revision.actor, None, revision.made_at
-    for one in (after, _annotation(revision.in_round, place.annotation)):
+    there = _annotation(revision.in_round, after.unique_id) if after else None
+    for one in (after, there):
         if one is not None and revision.round in {one.round, None}:
-            return one.updated_by or one.annotator, one.round, one.updated_at
+            return _author(one), one.round, one.updated_at
     return None, revision.round, revision.made_at
+
+
+def _author(annotation: Annotation) -> str:
+    """Who said what an annotation says last.
+
+    What was submitted through the API in somebody's name counts in Label Studio as updated by whose
+    token it was, microseconds after it was made: that is no second person's word.
+    """
+    made, updated = map(datetime.fromisoformat, (annotation.created_at, annotation.updated_at))
+    if updated - made < _AT_ONCE:
+        return annotation.annotator
+    return annotation.updated_by or annotation.annotator
+
+
+_AT_ONCE = timedelta(seconds=1)
 
 
 def _annotation(record: Record | None, unique_id: str) -> Annotation | None:

@@ -147,9 +147,14 @@ def test_every_command_keeps_the_contract_at_work(
     assert done["data"]["tag"] == "v1"
     assert "already" in line.read("round", "finish", "first", "--yes")
     assert line.fail("round", "sync", "first")["exit_code"] == 4
-    for words in (["log"], ["show", "v1"], ["uri", "v1"]):
+    picture = ["log", "p000.png"], ["blame", "p000.png"]
+    for words in (["log"], *picture, ["show", "v1"], ["uri", "v1"]):
         line.do("dataset", *words)
         line.read("dataset", *words)
+
+    for words in (["blame", "nope.png"], ["log", "nope.png"], ["blame", "p000.png", "--ref", "v9"]):
+        assert line.fail("dataset", *words)["exit_code"] == 3
+    assert line.fail("dataset", "log", "--ref", "v1")["exit_code"] == 2
 
     line.do("round", "start", "second", "--all")
     line.do("round", "abort", "second", "--yes", "--remove-project")

@@ -68,7 +68,7 @@ def record(desk: Desk | None, dice: random.Random) -> Record | None:
     """The record that says what is on the desk, with times and order by chance."""
     if desk is None:
         return None
-    moment = f"2026-11-21T14:02:00.{dice.randrange(10**6):06}Z"
+    moment = f"2026-11-21T14:03:00.{dice.randrange(10**6):06}Z"
     annotations: list[Annotation] = []
     for unique_id, sheet in desk.items():
         entries = [entry(*place, spoken, dice) for place, spoken in sheet.spoken.items()]
@@ -294,9 +294,10 @@ def test_merged_rounds_are_told_apart_by_the_branch() -> None:
     two = entry("b", "label", ("m", 1), random.Random(1))  # noqa: S311
     assert isinstance(one, dict)
     assert isinstance(two, dict)
-    first = replace(_one(one), updated_by=PEOPLE[1])
+    later = "2026-11-21T14:03:00.000000Z"
+    first = replace(_one(one), updated_by=PEOPLE[1], updated_at=later)
     merged = replace(first, result=(one, two))
-    branch = replace(_one(two), round="r2", updated_by=PEOPLE[2], updated_at=first.created_at)
+    branch = replace(_one(two), round="r2", updated_by=PEOPLE[2], updated_at=later)
     second = _revision(2, merged)
     told_apart = replace(
         second, in_round=normalise_record(Record(task=TASK, annotations=(branch,)))
@@ -304,6 +305,19 @@ def test_merged_rounds_are_told_apart_by_the_branch() -> None:
     for revision, person in ((second, None), (told_apart, PEOPLE[2])):
         [change] = list(task_log([_revision(1, first), revision]))[1].changes
         assert (change.person, change.round) == (person, "r2")
+
+
+def test_submitting_in_a_name_is_that_persons_word() -> None:
+    """Label Studio notes whose token it was, microseconds after; an hour later it is an edit."""
+    box = entry("a", "label", ("m", 1), random.Random(1))  # noqa: S311
+    assert isinstance(box, dict)
+    for updated_at, person in (
+        ("2026-11-21T14:02:00.000020Z", PEOPLE[0]),
+        ("2026-11-21T15:02:00.000000Z", PEOPLE[1]),
+    ):
+        one = replace(_one(box), updated_by=PEOPLE[1], updated_at=updated_at)
+        [entry_] = task_log([_revision(1, one)])
+        assert {change.person for change in entry_.changes} == {person}
 
 
 def test_around_ops_only_the_annotation_speaks() -> None:
