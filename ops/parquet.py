@@ -11,7 +11,7 @@ from types import ModuleType, TracebackType
 from typing import BinaryIO, NoReturn, Self, cast
 
 from ops.core.names import TASKS_PARQUET
-from ops.core.records import TaskKey, TaskState
+from ops.core.records import Record, TaskKey, TaskState
 from ops.core.snapshot import (
     Figures,
     RegionColumns,
@@ -45,12 +45,19 @@ def write_snapshot(
         InternalError: the records are not in order.
         InvalidDataError: one of them is no record.
     """
+    return write_records(read_in_order(records), tasks=tasks, annotations=annotations)
+
+
+def write_records(
+    records: Iterable[tuple[Record, bytes]], *, tasks: BinaryIO, annotations: BinaryIO
+) -> Figures:
+    """Pack records that are decoded already, as write_snapshot; in the order they come in."""
     tally = Tally()
     with (
         _Writer(tasks, _task_schema(), _TASKS_A_GROUP) as task_rows,
         _Writer(annotations, _region_schema(), _REGIONS_A_GROUP) as region_rows,
     ):
-        for record, data in read_in_order(records):
+        for record, data in records:
             row = task_columns(record, data)
             tally.add(record, row)
             task_rows.write([row])

@@ -285,8 +285,11 @@ class _Audit:
         count = 0
         for commit in audited:
             state = StateAudit(self._context, commit, deep=self._deep)
-            records += state.look(is_newest=commit == self.commit)
-            packed += state.packing(self._newest_version(commit))
+            wrong, claims = state.findings(
+                self._newest_version(commit), is_newest=commit == self.commit
+            )
+            records += wrong
+            packed += claims
             count += len(state.checksums)
         places = f"{count} records" + (f" of {len(audited)} commits" if every_version else "")
         yield Checked(check=Check.SNAPSHOT, looked_at=places, findings=packed)

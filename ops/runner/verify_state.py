@@ -23,8 +23,8 @@ from ops.core.names import (
     record_path,
 )
 from ops.core.ontology import Ontology
-from ops.core.records import CommitId, Json, TaskKey
-from ops.core.snapshot import listing_digest, record_checksum
+from ops.core.records import CommitId, Json, Record, TaskKey
+from ops.core.snapshot import Figures, listing_digest, record_checksum
 from ops.errors import InvalidDataError, NotFoundError
 from ops.ports import Commit, Lake
 from ops.runner.context import Context, read_ontology
@@ -43,7 +43,6 @@ class StateAudit:
         self._lake: Lake = context.lake
         listed = self._lake.list_objects(commit, RECORD_PREFIX)
         self.checksums: Mapping[str, str] = {found.path: found.checksum for found in listed}
-        self._good: list[tuple[str, bytes]] = []
 
     @cached_property
     def _images(self) -> Mapping[str, str]:
@@ -61,21 +60,39 @@ class StateAudit:
         except (NotFoundError, InvalidDataError):
             return None
 
-    def look(self, *, is_newest: bool) -> Iterator[Finding]:
-        """What is wrong with the records; those that are records are kept for the packing."""
+    def findings(
+        self, version: Commit | None, *, is_newest: bool
+    ) -> tuple[Sequence[Finding], Sequence[Finding]]:
+        """What is wrong with the records, and with what is claimed of them; each read once.
+
+        Args:
+            version: the newest version there.
+            is_newest: pictures that changed since they were labeled are worth a word.
+        """
+        from ops.parquet import write_records
+
+        found: list[Finding] = []
+        tasks, annotations = BytesIO(), BytesIO()
+        records = self._look(found, tells_stale=is_newest)
+        figures = write_records(records, tasks=tasks, annotations=annotations)
+        packed = {TASKS_PARQUET: tasks.getvalue(), ANNOTATIONS_PARQUET: annotations.getvalue()}
+        return found, [*self._claims(figures, version, packed)]
+
+    def _look(self, found: list[Finding], *, tells_stale: bool) -> Iterator[tuple[Record, bytes]]:
+        """The records in order, with their bytes; what is wrong is put to the findings."""
         audit = RecordAudit(
             commit=self._commit,
             ontology=self._ontology,
             images=self._images,
-            tells_stale=is_newest,
+            tells_stale=tells_stale,
         )
         title = f"reading the records of {self._commit[:12]}"
         with self._context.reporter.phase(title, len(self.checksums)) as phase:
             for path, data in self._records():
-                record, found = audit.look(path, data)
-                yield from found
+                record, wrong = audit.look(path, data)
+                found += wrong
                 if record is not None and data is not None:
-                    self._good.append((path, data))
+                    yield record, data
                 phase.advance()
 
     def _records(self) -> Iterator[tuple[str, bytes | None]]:
@@ -113,18 +130,16 @@ class StateAudit:
             path: data for path, data in packed.items() if listed(path) == record_checksum(data)
         }
 
-    def packing(self, version: Commit | None) -> Iterator[Finding]:
+    def _claims(
+        self, figures: Figures, version: Commit | None, packed: Mapping[str, bytes]
+    ) -> Iterator[Finding]:
         """Where snapshot, card and commit say something else than the records."""
-        from ops.parquet import write_snapshot
-
-        tasks, annotations = BytesIO(), BytesIO()
-        figures = write_snapshot(self._good, tasks=tasks, annotations=annotations)
         card = self._lake.read(self._commit, CARD_JSON_PATH)
         yield from figure_findings(figures, version, card, self._further(version))
         if version is not None:
             stored = self._lake.read(self._commit, ANNOTATIONS_PARQUET)
-            yield from self._file(TASKS_PARQUET, self._tasks, tasks.getvalue())
-            yield from self._file(ANNOTATIONS_PARQUET, stored, annotations.getvalue())
+            yield from self._file(TASKS_PARQUET, self._tasks, packed)
+            yield from self._file(ANNOTATIONS_PARQUET, stored, packed)
 
     def _further(self, version: Commit | None) -> Mapping[str, Json]:
         """More of the card; pictures and ontology may have changed since the version."""
@@ -134,12 +149,14 @@ class StateAudit:
             found["ontology_digest"] = self._ontology.digest if self._ontology else None
         return found
 
-    def _file(self, path: str, stored: bytes | None, packed: bytes) -> Iterator[Finding]:
+    def _file(
+        self, path: str, stored: bytes | None, packed: Mapping[str, bytes]
+    ) -> Iterator[Finding]:
         from ops.parquet import differing_keys
 
         keys: Sequence[TaskKey] = []
         try:
-            if stored is not None and not (keys := differing_keys(stored, packed)):
+            if stored is not None and not (keys := differing_keys(stored, packed[path])):
                 return
         except InvalidDataError:
             pass
