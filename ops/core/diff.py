@@ -1,46 +1,70 @@
 """The label diff: what people say differently in two sets of records.
 
-Owns the matching: annotations by `unique_id`, regions by `id`, both sides' regions of one id
-compared as what they say. Does not read records, and does not merge them.
+Owns the figures, and the matching of annotations by `unique_id`; which region is which is
+pairing.py's, how much two overlap geometry.py's. Does not read records, and does not merge them.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ops.core.canonical import content
-from ops.core.records import Annotation, Json, Record, TaskKey, TaskState
-from ops.core.regions import labels
+from ops.core.annotation_merge import is_same
+from ops.core.churn import AnnotatorDiff, Churn, Kind, States, TaskDiff, transitions_json
+from ops.core.likeness import TOLERANCE_PERCENT
+from ops.core.pairing import RegionPair, overlaps, region_pairs
+from ops.core.records import Annotation, Json, Record, TaskKey
+from ops.core.spread import Spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelDiff:
     """What changed, counted.
 
+    A region is an entry of a result that is no relation, and a skipped annotation says none: so
+    regions and labels added, less those removed, are what the dataset card's counts grew by.
+
     Attributes:
-        added, removed, changed: keys of tasks whose record is new, gone, or says something else.
-        annotations_added, annotations_removed, annotations_changed: annotations, by `unique_id`.
+        tasks: one by one, by key; a record that says the same in other words is among them.
+        annotations: by `unique_id`, skipped ones too; changed where something else is said.
+        regions: by id and control within an annotation.
         states: how many tasks went from one state to another; the first is None for a new record.
-        labels: by label, how many regions it gained and lost.
-        transitions: how many regions of one id went from one label to another.
+        labels: by label, the regions that gained it, lost it, or have it and were changed.
+        transitions: how many regions went from one label to another.
+        geometry: the iou of each region before and after it was moved or reshaped.
+        annotators: by annotator.
     """
 
-    added: tuple[TaskKey, ...] = ()
-    removed: tuple[TaskKey, ...] = ()
-    changed: tuple[TaskKey, ...] = ()
-    annotations_added: int = 0
-    annotations_removed: int = 0
-    annotations_changed: int = 0
-    states: Mapping[tuple[TaskState | None, TaskState | None], int] = field(
-        default_factory=dict[tuple[TaskState | None, TaskState | None], int]
-    )
-    labels: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    tasks: tuple[TaskDiff, ...] = ()
+    annotations: Churn = field(default_factory=Churn)
+    regions: Churn = field(default_factory=Churn)
+    states: Mapping[States, int] = field(default_factory=dict[States, int])
+    labels: Mapping[str, Churn] = field(default_factory=dict[str, Churn])
     transitions: Mapping[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    geometry: Spread = field(default_factory=Spread)
+    annotators: Mapping[str, AnnotatorDiff] = field(default_factory=dict[str, AnnotatorDiff])
+
+    @property
+    def added(self) -> tuple[TaskKey, ...]:
+        """Keys of tasks whose record is new."""
+        return self._keys(Kind.ADDED)
+
+    @property
+    def removed(self) -> tuple[TaskKey, ...]:
+        """Keys of tasks whose record is gone."""
+        return self._keys(Kind.REMOVED)
+
+    @property
+    def changed(self) -> tuple[TaskKey, ...]:
+        """Keys of tasks whose record is another one."""
+        return self._keys(Kind.CHANGED)
+
+    def _keys(self, kind: Kind) -> tuple[TaskKey, ...]:
+        return tuple(task.key for task in self.tasks if task.kind is kind)
 
     @property
     def is_empty(self) -> bool:
         """Whether both sides say the same."""
-        return not (self.added or self.removed or self.changed)
+        return not self.tasks
 
     def as_json(self) -> dict[str, Json]:
         """The diff for programs."""
@@ -50,41 +74,37 @@ class LabelDiff:
                 "removed": list(self.removed),
                 "changed": list(self.changed),
             },
-            "annotations": {
-                "added": self.annotations_added,
-                "removed": self.annotations_removed,
-                "changed": self.annotations_changed,
-            },
+            "annotations": self.annotations.as_json(),
+            "regions": self.regions.as_json(),
             "states": [
                 {"from": before, "to": after, "tasks": count}
                 for (before, after), count in self.states.items()
             ],
-            "labels": [
-                {"label": label, "added": added, "removed": removed}
-                for label, (added, removed) in self.labels.items()
+            "labels": [{"label": name, **churn.as_json()} for name, churn in self.labels.items()],
+            "transitions": transitions_json(self.transitions),
+            "geometry": self.geometry.as_json(),
+            "annotators": [
+                {"annotator": name, **part.as_json()} for name, part in self.annotators.items()
             ],
-            "transitions": [
-                {"from": before, "to": after, "regions": count}
-                for (before, after), count in self.transitions.items()
-            ],
+            "by_task": [task.as_json() for task in self.tasks],
         }
 
     def lines(self) -> list[str]:
-        """The diff for people."""
+        """The diff for people, in a few lines."""
         if self.is_empty:
             return ["no label differs"]
         lines = [
             f"tasks        +{len(self.added)} -{len(self.removed)} ~{len(self.changed)}",
-            f"annotations  +{self.annotations_added} -{self.annotations_removed} "
-            f"~{self.annotations_changed}",
+            f"annotations  {_signed(self.annotations)}",
+            f"regions      {_signed(self.regions)}",
         ]
         lines += [
             f"state        {before or 'new'} → {after or 'gone'}: {count} tasks"
             for (before, after), count in self.states.items()
         ]
         lines += [
-            f"label        {label}: +{added} -{removed} regions"
-            for label, (added, removed) in self.labels.items()
+            f"label        {label}: {_signed(churn)} regions"
+            for label, churn in self.labels.items()
         ]
         lines += [
             f"transition   {before} → {after}: {count} regions"
@@ -93,10 +113,14 @@ class LabelDiff:
         return lines
 
 
-def diff_records(pairs: Iterable[tuple[Record | None, Record | None]]) -> LabelDiff:
-    """The label diff of records before and after, each pair of one task.
+def _signed(churn: Churn) -> str:
+    return f"+{churn.added} -{churn.removed} ~{churn.changed}"
 
-    None where there is none.
+
+def diff_records(pairs: Iterable[tuple[Record | None, Record | None]]) -> LabelDiff:
+    """The label diff of records before and after, each pair of one task, in canonical form.
+
+    None where there is none. One pass; what is kept is some 500 bytes a task that differs.
     """
     tally = _Tally()
     for before, after in pairs:
@@ -104,70 +128,123 @@ def diff_records(pairs: Iterable[tuple[Record | None, Record | None]]) -> LabelD
     return tally.diff()
 
 
+class _Counts:
+    """Annotations and regions by what happened to them."""
+
+    def __init__(self) -> None:
+        self.task_count = 0
+        self._annotations: Counter[Kind] = Counter()
+        self._regions: Counter[Kind] = Counter()
+
+    def add(self, kind: Kind, pairs: Iterable[RegionPair]) -> None:
+        """Count one annotation with its regions."""
+        self._annotations[kind] += 1
+        self._regions.update(_kind(pair.before, pair.after) for pair in pairs)
+
+    @property
+    def annotations(self) -> Churn:
+        return Churn.of(self._annotations)
+
+    @property
+    def regions(self) -> Churn:
+        return Churn.of(self._regions)
+
+
 class _Tally:
     """Counts pairs one by one."""
 
     def __init__(self) -> None:
-        self._keys: dict[str, list[TaskKey]] = {"added": [], "removed": [], "changed": []}
-        self._annotations: Counter[str] = Counter()
-        self._states: Counter[tuple[TaskState | None, TaskState | None]] = Counter()
-        self._gained: Counter[str] = Counter()
-        self._lost: Counter[str] = Counter()
-        self._transitions: Counter[tuple[str, str]] = Counter()
+        self._tasks: list[TaskDiff] = []
+        self._all = _Counts()
+        self._labels: defaultdict[str, Counter[Kind]] = defaultdict(Counter)
+        self._annotators: defaultdict[str, _Counts] = defaultdict(_Counts)
 
     def add(self, before: Record | None, after: Record | None) -> None:
         """Count one task in."""
         known = after or before
         if known is None or before == after:
             return
-        kind = "added" if before is None else "removed" if after is None else "changed"
-        self._keys[kind].append(known.task.key)
-        states = (before.state if before else None, after.state if after else None)
-        if states[0] is not states[1]:
-            self._states[states] += 1
-        lefts = {one.unique_id: one for one in before.annotations} if before else {}
-        rights = {one.unique_id: one for one in after.annotations} if after else {}
-        for unique_id in lefts.keys() | rights.keys():
-            self._annotation(lefts.get(unique_id), rights.get(unique_id))
+        own = _Counts()
+        people: set[str] = set()
+        transitions: Counter[tuple[str, str]] = Counter()
+        shares: list[float | None] = []
+        for old, new in _annotation_pairs(before, after):
+            who, pairs = _who(old, new), region_pairs(old, new)
+            for counts in (own, self._all, self._annotators[who]):
+                counts.add(_kind(old, new), pairs)
+            self._count_labels(pairs)
+            people.add(who)
+            transitions.update(one for pair in pairs if (one := pair.transition) is not None)
+            shares += overlaps(pairs)
+        for who in people:
+            self._annotators[who].task_count += 1
+        self._tasks.append(
+            TaskDiff(
+                key=known.task.key,
+                kind=_kind(before, after),
+                states=(before.state if before else None, after.state if after else None),
+                is_subject_changed=bool(before and after and before.task != after.task),
+                annotations=own.annotations,
+                regions=own.regions,
+                transitions=dict(sorted(transitions.items())),
+                overlaps=tuple(shares),
+            )
+        )
 
-    def _annotation(self, before: Annotation | None, after: Annotation | None) -> None:
-        if before is not None and after is not None:
-            if content(before) == content(after):
-                return
-            self._annotations["changed"] += 1
-        else:
-            self._annotations["added" if before is None else "removed"] += 1
-        lefts, rights = _labels_by_region(before), _labels_by_region(after)
-        for region in lefts.keys() | rights.keys():
-            old, new = lefts.get(region, frozenset()), rights.get(region, frozenset())
-            self._lost.update(old - new)
-            self._gained.update(new - old)
-            if len(old - new) == 1 and len(new - old) == 1:
-                self._transitions[next(iter(old - new)), next(iter(new - old))] += 1
+    def _count_labels(self, pairs: Iterable[RegionPair]) -> None:
+        for pair in pairs:
+            old, new = pair.labels_before, pair.labels_after
+            for label in old | new:
+                kind = _kind(label if label in old else None, label if label in new else None)
+                self._labels[label][kind] += 1
 
     def diff(self) -> LabelDiff:
         """What was counted so far."""
-        used = sorted(self._gained.keys() | self._lost.keys())
+        tasks = tuple(sorted(self._tasks, key=lambda task: task.key))
+        states = Counter(task.states for task in tasks if task.states[0] is not task.states[1])
+        transitions: Counter[tuple[str, str]] = Counter()
+        for task in tasks:
+            transitions.update(task.transitions)
         return LabelDiff(
-            added=tuple(sorted(self._keys["added"])),
-            removed=tuple(sorted(self._keys["removed"])),
-            changed=tuple(sorted(self._keys["changed"])),
-            annotations_added=self._annotations["added"],
-            annotations_removed=self._annotations["removed"],
-            annotations_changed=self._annotations["changed"],
-            states=dict(sorted(self._states.items(), key=str)),
-            labels={label: (self._gained[label], self._lost[label]) for label in used},
-            transitions=dict(sorted(self._transitions.items())),
+            tasks=tasks,
+            annotations=self._all.annotations,
+            regions=self._all.regions,
+            states=dict(sorted(states.items(), key=str)),
+            labels={label: Churn.of(counts) for label, counts in sorted(self._labels.items())},
+            transitions=dict(sorted(transitions.items())),
+            geometry=Spread.of(share for task in tasks for share in task.overlaps),
+            annotators={
+                who: AnnotatorDiff(
+                    task_count=counts.task_count,
+                    annotations=counts.annotations,
+                    regions=counts.regions,
+                )
+                for who, counts in sorted(self._annotators.items())
+            },
         )
 
 
-def _labels_by_region(annotation: Annotation | None) -> Mapping[tuple[str, str], frozenset[str]]:
-    """The labels of each region, by its id and control; a skipped annotation says none."""
-    found: dict[tuple[str, str], frozenset[str]] = {}
-    regions: Sequence[Mapping[str, Json]] = (
-        () if annotation is None or annotation.skipped else annotation.result
-    )
-    for region in regions:
-        where = (str(region.get("id")), str(region.get("from_name")))
-        found[where] = found.get(where, frozenset()) | frozenset(labels(region))
-    return found
+def _annotation_pairs(
+    before: Record | None, after: Record | None
+) -> Iterable[tuple[Annotation | None, Annotation | None]]:
+    """The annotations that do not say the same, by `unique_id`."""
+    lefts = {one.unique_id: one for one in before.annotations} if before else {}
+    rights = {one.unique_id: one for one in after.annotations} if after else {}
+    for unique_id in sorted(lefts.keys() | rights.keys()):
+        old, new = lefts.get(unique_id), rights.get(unique_id)
+        if not is_same(old, new, tolerance_percent=TOLERANCE_PERCENT):
+            yield old, new
+
+
+def _kind(before: object, after: object) -> Kind:
+    if before is None:
+        return Kind.ADDED
+    return Kind.REMOVED if after is None else Kind.CHANGED
+
+
+def _who(before: Annotation | None, after: Annotation | None) -> str:
+    """Whose doing it is."""
+    if before and after:
+        return after.updated_by or after.annotator
+    known = after or before
+    return known.annotator if known else ""

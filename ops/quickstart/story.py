@@ -283,7 +283,7 @@ class _Story:
         changed = round_diff(context, name).labels
         context.reporter.note(
             f"compared with main: {len(changed.added)} tasks new, {len(changed.changed)} changed; "
-            f"{changed.annotations_added} annotations new, {changed.annotations_changed} changed"
+            f"{changed.annotations.added} annotations new, {changed.annotations.changed} changed"
         )
         finished = finish_round(context, name, allow_unlabeled=True)
         tag = version_tag(finished.version)

@@ -1,238 +1,230 @@
 """The label diff against a second, slower way of counting, and against counts made by hand."""
 
+import json
+import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ops.core.canonical import content
+from ops.core.canonical import encode_record, normalise_record
+from ops.core.churn import AnnotatorDiff, Churn, Kind
 from ops.core.diff import LabelDiff, diff_records
-from ops.core.records import Annotation, Json, Media, Record, Task, TaskKey, TaskState
+from ops.core.records import Annotation, Record, TaskKey, TaskState
+from ops.core.snapshot import Figures, Tally, task_columns
+from ops.core.spread import Spread
+from tests.core.diff_oracle import Document, Pair, oracle
+from tests.core.merge_edits import Region, annotation, box, question, record, relation, scene, sides
 from tests.strategies import records
 
-Pair = tuple[Record | None, Record | None]
+EDITED = 1_000
 
-_LABELS = ("Cat", "Dog", "a|b")
+
+def at(key: str, found: Record | None) -> Record | None:
+    """A record as that of another task."""
+    return found and replace(found, task=replace(found.task, key=TaskKey(key)))
+
+
+def edited_pairs(seed: int) -> list[Pair]:
+    """Three tasks, each edited a little, much or not at all between two states."""
+    dice = random.Random(seed)  # noqa: S311 - dice
+    found: list[Pair] = []
+    for key in "pqr":
+        start, ours, _ = sides(dice)
+        found.append((at(key, start), at(key, ours)))
+    return found
 
 
 @st.composite
-def _regions(draw: st.DrawFn) -> Mapping[str, Json]:
-    """A region of few ids, controls and labels, so that both sides often speak of the same one."""
-    kind = draw(st.sampled_from(["rectanglelabels", "rectanglelabels", "choices", "textarea"]))
-    said = draw(st.lists(st.sampled_from(_LABELS), min_size=1, max_size=2, unique=True))
-    return {
-        "id": draw(st.sampled_from("aab")),
-        "type": kind,
-        "from_name": draw(st.sampled_from(["box", "box", "kind"])),
-        "to_name": "image",
-        "value": {kind: [*said], "x": draw(st.integers(0, 1))},
-    }
+def strange_pairs(draw: st.DrawFn) -> list[Pair]:
+    """Records of any kind beside others of the same task with the same identities."""
+    found: list[Pair] = []
+    for key in "pq":
+        pair: list[Record | None] = []
+        for _ in range(2):
+            one = draw(st.none() | records())
+            named = [
+                replace(a, unique_id="uvw"[n]) for n, a in enumerate(one.annotations if one else ())
+            ]
+            pair.append(at(key, one and normalise_record(replace(one, annotations=tuple(named)))))
+        found.append((pair[0], pair[1]))
+    return found
 
 
-@st.composite
-def _annotations(draw: st.DrawFn, unique_id: str) -> Annotation:
-    return Annotation(
-        unique_id=unique_id,
-        annotator="ann@example.com",
-        round="cheese",
-        created_at="2026-11-21T14:02:00.000000Z",
-        updated_at=f"2026-11-21T14:0{draw(st.integers(2, 3))}:00.000000Z",
-        ontology_digest="0" * 64,
-        skipped=draw(st.sampled_from([False, False, True])),
-        result=tuple(draw(st.lists(_regions(), max_size=2))),
+def check(pairs: Sequence[Pair]) -> LabelDiff:
+    """Hold every figure of a diff against the oracle's."""
+    diff = diff_records(pairs)
+    said: Document = diff.as_json()
+    shares = sorted(
+        (share for task in diff.tasks for share in task.overlaps),
+        key=lambda share: -1 if share is None else share,
     )
+    said["geometry"] = shares
+    del said["by_task"]
+    expected = oracle(pairs)
+    assert {**said, "states": bag(said)} == {**expected, "states": bag(expected)}
+    assert diff.geometry == Spread.of(shares)
+    return diff
 
 
-@st.composite
-def _sides(draw: st.DrawFn, key: str) -> Record | None:
-    if not draw(st.integers(0, 4)):
-        return None
-    ids = draw(st.sampled_from(["u", "u", "uv", "v", ""]))
-    return Record(
-        task=_task(key),
-        annotations=tuple(draw(_annotations(unique_id)) for unique_id in ids),
-        quarantined=draw(st.sampled_from([False, False, False, True])),
-    )
+def bag(document: Document) -> Counter[str]:
+    """The state changes, in any order."""
+    return Counter(json.dumps(one, sort_keys=True) for one in document["states"])
 
 
-def _task(key: str) -> Task:
-    return Task(key=TaskKey(key), media=Media(path=f"images/{key}", checksum="c", size_bytes=1))
+def test_edited_records_are_counted_exactly() -> None:
+    """Every figure of 1 000 × 3 edited tasks equals the one counted in another way."""
+    seen: Counter[str] = Counter()
+    for seed in range(EDITED):
+        diff = check(edited_pairs(seed))
+        seen.update({"transitions": len(diff.transitions), "moved": diff.geometry.count})
+        seen.update({"alike": diff.is_empty, "people": len(diff.annotators) == 2})
+        seen.update({kind: bool(getattr(diff.regions, kind)) for kind in Kind})
+    # The dice do roll every kind of change.
+    assert min(seen[name] for name in ("transitions", "moved", "people", *Kind)) > 100, seen
 
 
-@st.composite
-def pairs(draw: st.DrawFn) -> list[Pair]:
-    """Up to three tasks, each as it was before and after; None where it had no record."""
-    return [
-        (draw(_sides(f"{name}.png")), draw(_sides(f"{name}.png")))
-        for name in "pqr"[: draw(st.integers(0, 3))]
-    ]
-
-
-def _said(annotation: Annotation | None) -> Counter[tuple[str, str, str]]:
-    """Which labels an annotation gives to which region: a set, as id, control and label."""
-    found: set[tuple[str, str, str]] = set()
-    for region in annotation.result if annotation and not annotation.skipped else ():
-        value = region["value"]
-        assert isinstance(value, dict)
-        if region["type"] == "textarea":
-            continue
-        names = value[str(region["type"])]
-        assert isinstance(names, list)
-        found |= {(str(region["id"]), str(region["from_name"]), str(name)) for name in names}
-    return Counter(found)
-
-
-def _by_id(record: Record | None) -> dict[str, Annotation]:
-    return {one.unique_id: one for one in record.annotations} if record else {}
-
-
-def _oracle(given_: list[Pair]) -> LabelDiff:
-    """The diff by set arithmetic over everything that is said, label by label."""
-    annotations = Counter[str]()
-    states = Counter[tuple[TaskState | None, TaskState | None]]()
-    gained, lost = Counter[str](), Counter[str]()
-    transitions = Counter[tuple[str, str]]()
-    for before, after in given_:
-        one, two = before.state if before else None, after.state if after else None
-        states[one, two] += one is not two
-        lefts, rights = _by_id(before), _by_id(after)
-        annotations["added"] += len(rights.keys() - lefts.keys())
-        annotations["removed"] += len(lefts.keys() - rights.keys())
-        for unique_id in lefts.keys() | rights.keys():
-            old, new = lefts.get(unique_id), rights.get(unique_id)
-            annotations["changed"] += bool(old and new and content(old) != content(new))
-            minus, plus = _said(old) - _said(new), _said(new) - _said(old)
-            gained.update(label for _, _, label in plus)
-            lost.update(label for _, _, label in minus)
-            for region in {(place, control) for place, control, _ in minus + plus}:
-                goes = [label for *place, label in minus if tuple(place) == region]
-                comes = [label for *place, label in plus if tuple(place) == region]
-                if len(goes) == len(comes) == 1:
-                    transitions[goes[0], comes[0]] += 1
-    keys = {
-        "added": [after for before, after in given_ if before is None],
-        "removed": [before for before, after in given_ if after is None],
-        "changed": [after for before, after in given_ if before and after and before != after],
-    }
-    sorted_keys = {
-        kind: tuple(sorted(record.task.key for record in found if record))
-        for kind, found in keys.items()
-    }
-    return LabelDiff(
-        added=sorted_keys["added"],
-        removed=sorted_keys["removed"],
-        changed=sorted_keys["changed"],
-        annotations_added=annotations["added"],
-        annotations_removed=annotations["removed"],
-        annotations_changed=annotations["changed"],
-        states={pair: count for pair, count in states.items() if count},
-        labels={name: (gained[name], lost[name]) for name in (gained + lost)},
-        transitions={pair: count for pair, count in transitions.items() if count},
-    )
-
-
-@given(pairs())
-def test_counts_are_exact(given_: list[Pair]) -> None:
-    """Every figure equals the one counted in another way."""
-    assert diff_records(given_) == _oracle(given_)
+@settings(max_examples=100)
+@given(strange_pairs())
+def test_strange_records_are_counted_exactly(pairs: list[Pair]) -> None:
+    """Brushes, twins, odd fields, several entries of one id."""
+    check(pairs)
 
 
 @settings(max_examples=40)
 @given(st.lists(records(), max_size=2))
 def test_nothing_differs_from_itself(found: list[Record]) -> None:
     """Whatever the controls."""
-    diff = diff_records([(record, record) for record in found])
+    diff = diff_records([(one, one) for one in found])
     assert diff == LabelDiff()
     assert diff.is_empty
     assert diff.lines() == ["no label differs"]
 
 
-@settings(max_examples=30)
-@given(pairs())
-def test_the_way_back_is_the_mirror_image(given_: list[Pair]) -> None:
-    """What one way adds, the other removes."""
-    there = diff_records(given_)
-    back = diff_records([(after, before) for before, after in given_])
-    assert (back.added, back.removed, back.changed) == (there.removed, there.added, there.changed)
-    assert back.annotations_added == there.annotations_removed
-    assert back.annotations_changed == there.annotations_changed
-    assert back.labels == {name: (lost, gained) for name, (gained, lost) in there.labels.items()}
-    assert back.transitions == {(b, a): count for (a, b), count in there.transitions.items()}
-    assert back.states == {(b, a): count for (a, b), count in there.states.items()}
+def figures(side: Sequence[Record | None]) -> Figures:
+    """What the dataset card counts."""
+    tally = Tally()
+    for one in side:
+        if one is not None:
+            tally.add(one, task_columns(one, encode_record(one)))
+    return tally.figures()
 
 
-@settings(max_examples=30)
-@given(pairs())
-def test_the_order_of_tasks_and_annotations_plays_no_part(given_: list[Pair]) -> None:
-    """A diff is over sets."""
+def test_what_was_added_less_what_was_removed_is_what_the_card_grew_by() -> None:
+    """Tasks, annotations, regions and each label: nothing is lost and nothing counted twice."""
+    for seed in range(150):
+        pairs = edited_pairs(seed)
+        diff = diff_records(pairs)
+        before, after = (figures(side) for side in zip(*pairs, strict=True))
+        assert after.counts.tasks - before.counts.tasks == len(diff.added) - len(diff.removed)
+        assert after.annotation_count - before.annotation_count == net(diff.annotations)
+        assert after.region_count - before.region_count == net(diff.regions)
+        for label in {*before.labels, *after.labels, *diff.labels}:
+            had, has = (
+                one.labels[label].regions if label in one.labels else 0 for one in (before, after)
+            )
+            assert has - had == net(diff.labels.get(label, Churn()))
 
-    def turned(record: Record | None) -> Record | None:
-        return record and replace(record, annotations=record.annotations[::-1])
 
-    reordered = [(turned(before), turned(after)) for before, after in reversed(given_)]
-    there, again = diff_records(given_), diff_records(reordered)
-    assert again.as_json()["labels"] == there.as_json()["labels"]
-    assert again.as_json()["states"] == there.as_json()["states"]
-    assert again.as_json()["annotations"] == there.as_json()["annotations"]
+def net(churn: Churn) -> int:
+    """By how much something grew."""
+    return churn.added - churn.removed
 
 
-@settings(max_examples=30)
-@given(pairs())
-def test_what_is_printed_holds_every_figure(given_: list[Pair]) -> None:
+def test_the_way_back_is_the_mirror_image() -> None:
+    """What one way adds, the other removes; what was changed and how far is the same."""
+    for seed in range(150):
+        pairs = edited_pairs(seed)
+        there, back = diff_records(pairs), diff_records([(b, a) for a, b in pairs])
+        assert (back.added, back.removed, back.changed) == (
+            there.removed,
+            there.added,
+            there.changed,
+        )
+        assert back.annotations == mirrored(there.annotations)
+        assert back.regions == mirrored(there.regions)
+        assert back.labels == {name: mirrored(churn) for name, churn in there.labels.items()}
+        assert back.transitions == {(b, a): count for (a, b), count in there.transitions.items()}
+        assert back.states == {(b, a): count for (a, b), count in there.states.items()}
+        assert back.geometry == there.geometry
+
+
+def mirrored(churn: Churn) -> Churn:
+    """A churn the other way."""
+    return Churn(added=churn.removed, removed=churn.added, changed=churn.changed)
+
+
+def test_the_order_of_tasks_plays_no_part() -> None:
+    """A diff is over sets, and prints the same whatever came first."""
+    for seed in range(100):
+        pairs = edited_pairs(seed)
+        there, again = diff_records(pairs), diff_records(reversed(pairs))
+        assert again.as_json() == there.as_json()
+        assert again.lines() == there.lines()
+
+
+def test_the_parts_make_the_whole() -> None:
+    """Of tasks, and of annotators."""
+    for seed in range(150):
+        diff = diff_records(edited_pairs(seed))
+        for parts in (diff.tasks, tuple(diff.annotators.values())):
+            assert total([part.annotations for part in parts]) == diff.annotations
+            assert total([part.regions for part in parts]) == diff.regions
+        transitions: Counter[tuple[str, str]] = Counter()
+        for task in diff.tasks:
+            transitions.update(task.transitions)
+        assert transitions == diff.transitions
+
+
+def total(churns: Sequence[Churn]) -> Churn:
+    """The sum."""
+    return Churn(**{kind: sum(getattr(churn, kind) for churn in churns) for kind in Kind})
+
+
+def test_what_is_printed_holds_every_figure() -> None:
     """For programs and for people the same ones."""
-    diff = diff_records(given_)
-    document, lines = diff.as_json(), "\n".join(diff.lines())
-    assert document["tasks"] == {
-        "added": [*diff.added],
-        "removed": [*diff.removed],
-        "changed": [*diff.changed],
-    }
-    if diff.is_empty:
-        return
-    for name, (gained, lost) in diff.labels.items():
-        assert f"{name}: +{gained} -{lost} regions" in lines
-    for (before, after), count in diff.transitions.items():
-        assert f"{before} → {after}: {count} regions" in lines
-    for (before, after), count in diff.states.items():
-        assert f"{before or 'new'} → {after or 'gone'}: {count} tasks" in lines
+    for seed in range(100):
+        diff = diff_records(edited_pairs(seed))
+        if diff.is_empty:
+            continue
+        lines = "\n".join(diff.lines())
+        for label, churn in diff.labels.items():
+            said = f"{label}: +{churn.added} -{churn.removed} ~{churn.changed} regions"
+            assert said in lines
+        for (before, after), count in diff.transitions.items():
+            assert f"{before} → {after}: {count} regions" in lines
+        for (before, after), count in diff.states.items():
+            assert f"{before or 'new'} → {after or 'gone'}: {count} tasks" in lines
 
 
-def _box(identity: str, label: str) -> Mapping[str, Json]:
-    value: Json = {"rectanglelabels": [label], "x": 1}
-    return {"id": identity, "type": "rectanglelabels", "from_name": "box", "value": value}
+# By hand.
 
 
-def _record(key: str, *result: Mapping[str, Json], skipped: bool = False) -> Record:
-    one = Annotation(
-        unique_id="u",
-        annotator="ann@example.com",
-        round="cheese",
-        created_at="2026-11-21T14:02:00.000000Z",
-        updated_at="2026-11-21T14:02:00.000000Z",
-        ontology_digest="0" * 64,
-        skipped=skipped,
-        result=result,
-    )
-    return Record(task=_task(key), annotations=(one,))
+def one(*result: Region, skipped: bool = False) -> Record:
+    """A task with one annotation by ada."""
+    return record(replace(annotation("u", *result), skipped=skipped))
 
 
 def test_a_corrected_label_is_a_transition() -> None:
-    """Counted by hand: one box relabelled, one box drawn anew, one task taken back as skipped."""
+    """One box relabelled, one drawn anew, one task taken back as skipped, one new and empty."""
     diff = diff_records(
         [
-            (_record("p", _box("a", "Cat")), _record("p", _box("a", "Dog"))),
-            (_record("q"), _record("q", _box("a", "Dog"), _box("b", "Dog"))),
-            (_record("r", _box("a", "Cat")), _record("r", _box("a", "Cat"), skipped=True)),
-            (None, _record("s")),
+            (at("p", one(box("a"))), at("p", one(box("a", "gouda")))),
+            (at("q", one()), at("q", one(box("a", "gouda"), box("b", "gouda")))),
+            (at("r", one(box("a"))), at("r", one(box("a"), skipped=True))),
+            (None, at("s", one())),
         ]
     )
-    assert diff.changed == ("p", "q", "r")
-    assert diff.added == ("s",)
-    assert (diff.annotations_added, diff.annotations_changed) == (1, 3)
-    assert diff.labels == {"Cat": (0, 2), "Dog": (3, 0)}
-    assert diff.transitions == {("Cat", "Dog"): 1}
+    assert (diff.added, diff.removed, diff.changed) == (("s",), (), ("p", "q", "r"))
+    assert diff.annotations == Churn(added=1, changed=3)
+    assert diff.regions == Churn(added=2, removed=1, changed=1)
+    assert diff.labels == {"brie": Churn(removed=2), "gouda": Churn(added=3)}
+    assert diff.transitions == {("brie", "gouda"): 1}
+    assert diff.geometry == Spread()
     assert diff.states == {
         (TaskState.EMPTY, TaskState.LABELED): 1,
         (TaskState.LABELED, TaskState.SKIPPED): 1,
@@ -244,30 +236,171 @@ def test_labels_added_to_a_region_are_no_transition() -> None:
     """Only one label for one is; two for one are a gain and losses."""
 
     def said(*labels: str) -> Record:
-        value: Json = {"rectanglelabels": [*labels]}
-        return _record("p", {**_box("a", "Cat"), "value": value})
+        found = box("a")
+        cast("Region", found["value"])["rectanglelabels"] = [*labels]
+        return one(found)
 
-    more = diff_records([(said("Cat"), said("Cat", "Dog"))])
-    assert (more.labels, more.transitions) == ({"Dog": (1, 0)}, {})
-    other = diff_records([(said("Cat", "Dog"), said("Fox"))])
-    assert other.labels == {"Cat": (0, 1), "Dog": (0, 1), "Fox": (1, 0)}
+    more = diff_records([(said("brie"), said("brie", "gouda"))])
+    assert more.labels == {"brie": Churn(changed=1), "gouda": Churn(added=1)}
+    assert more.transitions == {}
+    other = diff_records([(said("brie", "gouda"), said("fox"))])
+    assert other.labels == {
+        "brie": Churn(removed=1),
+        "fox": Churn(added=1),
+        "gouda": Churn(removed=1),
+    }
     assert other.transitions == {}
+
+
+def test_an_answer_about_the_whole_task_keeps_its_place_under_another_id() -> None:
+    """Each editor names it anew; said again it is the same, and another answer is a transition."""
+    again = diff_records([(one(scene("brie", "p")), one(scene("brie", "q")))])
+    assert (again.annotations, again.regions) == (Churn(), Churn())
+    changed = diff_records([(one(scene("brie", "p")), one(scene("gouda", "q")))])
+    assert changed.transitions == {("brie", "gouda"): 1}
+    assert changed.regions == Churn(changed=1)
+    assert changed.geometry == Spread()
 
 
 def test_an_annotation_saved_without_a_change_is_none() -> None:
     """Its times differ; the record changed, the annotation says the same."""
-    before = _record("p", _box("a", "Cat"))
-    [one] = before.annotations
-    after = replace(before, annotations=(replace(one, updated_at="2026-11-22T00:00:00.000000Z"),))
+    later = replace(annotation("u", box("a")), updated_at="2026-11-22T00:00:00.000000Z")
+    diff = diff_records([(one(box("a")), record(later))])
+    assert diff.changed == ("cheese/1.jpg",)
+    assert (diff.annotations, diff.annotators) == (Churn(), {})
+
+
+def test_what_the_editor_adds_and_the_noise_of_floats_say_nothing() -> None:
+    """A note of origin, a copy of an answer in the box, a billionth of a percent."""
+    before = one(box("a"), question(box("a"), "brie"))
+    saved = {**box("a", x=1e-9), "origin": "manual"}
+    cast("Region", saved["value"])["choices"] = ["brie"]
+    after = one(saved, {**question(box("a"), "brie"), "origin": "manual"})
+    assert before != after
+    assert diff_records([(before, after)]).annotations == Churn()
+
+
+def test_a_moved_box_with_a_question_is_moved_once() -> None:
+    """Both its entries say where it is; a third of the box is where it was before."""
+    before = one(box("a"), question(box("a"), "brie"))
+    after = one(box("a", x=1.5), question(box("a", x=1.5), "brie"))
     diff = diff_records([(before, after)])
-    assert (diff.changed, diff.annotations_changed) == (("p",), 0)
+    assert diff.labels == {"brie": Churn(changed=2)}
+    assert diff.regions == Churn(changed=2)
+    assert diff.geometry.count == 1
+    assert diff.geometry.median == pytest.approx(1 / 3)
 
 
-def test_a_moved_box_is_a_change_without_a_label() -> None:
-    """The annotation changed, no label did."""
-    value: Json = {"rectanglelabels": ["Cat"], "x": 2}
-    moved = {**_box("a", "Cat"), "value": value}
-    diff = diff_records([(_record("p", _box("a", "Cat")), _record("p", moved))])
-    assert diff.annotations_changed == 1
-    assert diff.labels == {}
-    assert not diff.is_empty
+def test_what_has_no_area_is_moved_and_not_measured() -> None:
+    """A key point."""
+
+    def point(x: float) -> Region:
+        value: Region = {"x": x, "y": 5, "width": 0.5, "keypointlabels": ["brie"]}
+        return {**box("a"), "type": "keypointlabels", "value": value}
+
+    diff = diff_records([(one(point(1)), one(point(2)))])
+    assert diff.geometry == Spread(unmeasured_count=1)
+    assert diff.labels == {"brie": Churn(changed=1)}
+
+
+def test_relations_are_no_regions() -> None:
+    """The annotation changed, no region did."""
+    before = one(box("a"), box("b"))
+    diff = diff_records([(before, one(box("a"), box("b"), relation("a", "b")))])
+    assert (diff.annotations, diff.regions) == (Churn(changed=1), Churn())
+
+
+def test_a_change_is_theirs_who_made_it() -> None:
+    """Bob corrects ada's; ada's other one is gone; bob adds one that ada then touched up."""
+    bob = "bob@example.com"
+    mine, other = annotation("u", box("a")), annotation("v", box("a"), box("b"))
+    fixed = replace(annotation("u", box("a", "gouda"), box("b")), updated_by=bob)
+    fresh = replace(annotation("w", box("c")), annotator=bob, updated_by=mine.annotator)
+    diff = diff_records([(record(mine, other), record(fixed, fresh))])
+    assert diff.annotators == {
+        "ada@example.com": AnnotatorDiff(
+            task_count=1, annotations=Churn(removed=1), regions=Churn(removed=2)
+        ),
+        bob: AnnotatorDiff(
+            task_count=1,
+            annotations=Churn(added=1, changed=1),
+            regions=Churn(added=2, changed=1),
+        ),
+    }
+
+
+def test_a_task_held_back_is_told_by_its_state() -> None:
+    """Its labels are as they were."""
+    before = one(box("a"))
+    diff = diff_records([(before, replace(before, quarantined=True))])
+    assert diff.states == {(TaskState.LABELED, TaskState.QUARANTINED): 1}
+    assert (diff.changed, diff.annotations) == (("cheese/1.jpg",), Churn())
+
+
+def test_another_picture_is_told_of_the_task() -> None:
+    """Nobody said anything else."""
+    before = one(box("a"))
+    task = replace(before.task, media=replace(before.task.media, checksum="c9"))
+    [told] = diff_records([(before, replace(before, task=task))]).tasks
+    assert (told.kind, told.is_subject_changed, told.annotations) == (Kind.CHANGED, True, Churn())
+
+
+def test_a_task_by_itself() -> None:
+    """Everything about it, in one document."""
+    before = one(box("a"), box("b"), box("c"))
+    moved = box("c", x=2)
+    after = replace(one(box("a", "gouda"), moved), quarantined=True)
+    [told] = diff_records([(before, after)]).tasks
+    expected: Mapping[str, object] = {
+        "task": "cheese/1.jpg",
+        "kind": "changed",
+        "state": {"from": "labeled", "to": "quarantined"},
+        "subject_changed": False,
+        "annotations": {"added": 0, "removed": 0, "changed": 1},
+        "regions": {"added": 0, "removed": 1, "changed": 2},
+        "transitions": [{"from": "brie", "to": "gouda", "regions": 1}],
+        "iou": 0.2,
+    }
+    assert told.as_json() == expected
+
+
+# The distribution.
+
+
+def test_a_spread_by_hand() -> None:
+    """Quartiles lie between the shares they are between; each bin holds its lower bound."""
+    assert Spread.of([]) == Spread()
+    assert Spread.of([None, None]) == Spread(unmeasured_count=2)
+    lone = Spread.of([0.5])
+    assert (lone.minimum, lone.lower_quartile, lone.median, lone.mean) == (0.5, 0.5, 0.5, 0.5)
+    found = Spread.of([1.0, 0.25, None, 0.9, 0.0, 0.95])
+    assert (found.count, found.unmeasured_count) == (5, 1)
+    assert (found.minimum, found.lower_quartile, found.median) == (0.0, 0.25, 0.9)
+    assert (found.upper_quartile, found.mean) == (0.95, pytest.approx(0.62))
+    assert found.histogram == (1, 1, 0, 0, 3)
+    assert Spread.of([0.0, 1.0]).lower_quartile == 0.25
+
+
+@given(st.lists(st.floats(0, 1), min_size=1), st.randoms())
+def test_a_spread_is_over_a_set(shares: list[float], dice: random.Random) -> None:
+    """In any order the same; the histogram holds each share once; the figures are in order."""
+    found = Spread.of(shares)
+    turned = [*shares]
+    dice.shuffle(turned)
+    assert Spread.of(turned) == found
+    assert sum(found.histogram) == found.count == len(shares)
+    assert found.minimum == min(shares)
+    five = [
+        *(found.minimum, found.lower_quartile, found.median, found.upper_quartile),
+        max(shares),
+    ]
+    assert five == sorted(cast("list[float]", five))
+    assert found.as_json()["measured"] == len(shares)
+
+
+def test_identities_are_kept_apart() -> None:
+    """Two people's boxes of one id are two regions."""
+    two: tuple[Annotation, ...] = (annotation("u", box("a")), annotation("v", box("a")))
+    both = replace(record(*two), annotations=two)
+    diff = diff_records([(record(), both)])
+    assert (diff.annotations, diff.regions) == (Churn(added=2), Churn(added=2))
