@@ -27,13 +27,17 @@ class LabelCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionLine:
-    """One version in the card's history. `cause` is the round's name, or what else made it."""
+    """One version in the card's history.
+
+    `cause` is the round's name, or what else made it; `remark` what else is to be known of it.
+    """
 
     version: int
     cause: str
     actor: str
     made_at: str
     counts: Counts
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,7 @@ def encode_card(card: Card) -> bytes:
             "actor": line.actor,
             "made_at": line.made_at,
             "counts": dict(line.counts.as_mapping()),
+            "remark": line.remark or None,
         }
         for line in card.history
     ]
@@ -122,6 +127,7 @@ def _line(fields: Fields) -> VersionLine:
         actor=fields.text("actor"),
         made_at=fields.timestamp("made_at"),
         counts=Counts(**{state.value: counts.integer(state.value) for state in TaskState}),
+        remark=(fields.text("remark") if fields.has("remark") else ""),
     )
 
 
@@ -157,7 +163,7 @@ def render_card(card: Card) -> str:
         "## Versions",
         "",
         *_table(
-            ("version", "made by", "who", "when", "tasks", *(s.value for s in TaskState)),
+            ("version", "made by", "who", "when", "tasks", *(s.value for s in TaskState), "remark"),
             [_history_row(line) for line in reversed(card.history)],
         ),
         "",
@@ -182,6 +188,7 @@ def _history_row(line: VersionLine) -> tuple[str | int, ...]:
         line.made_at[:16].replace("T", " "),
         line.counts.tasks,
         *states,
+        line.remark,
     )
 
 
