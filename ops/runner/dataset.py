@@ -23,6 +23,7 @@ from ops.core.records import CommitId, Json, TaskKey
 from ops.errors import NotFoundError, RefusedError
 from ops.ports import ChangeKind, Commit, Upload
 from ops.runner.context import Context, main_head
+from ops.runner.publish import publish
 from ops.runner.snapshot import Cause, Packed, pack_version
 
 
@@ -173,7 +174,7 @@ def _merge_revert(
     )
     message = f"Revert to {wanted[:12]}, {version_tag(version)}"
     head = lake.commit(branch, message, metadata) or lake.find_commit(branch)
-    commit = lake.merge(str(head), MAIN, message, metadata)
+    commit = publish(context, str(head), onto=main, message=message, metadata=metadata)
     if commit is not None:
         lake.create_tag(version_tag(version), commit)
     lake.delete_branch(branch)
