@@ -1,26 +1,33 @@
 """`init`: a repository that is ready for its first round, in the order that leaves no trap.
 
-The order matters (lakeFS 1.84): the ontology is written through a branch and a merge and main is
+The order matters (lakeFS 1.84): the files are written through a branch and a merge, and main is
 protected last; a protection rule takes seconds to bite, and a stray write in that time would leave
-main dirty, which no merge accepts and no reset may mend. Owns that order. Changes nothing that is
-there already.
+main dirty, which no merge accepts and no reset may mend. The hook of the gate comes in the merge
+that it is the first to check. Owns that order. Changes nothing that is there already, but a hook
+that this version of ops ships otherwise.
 """
 
 from dataclasses import dataclass
 
 from ops.core.names import GATES_PREFIX, LABEL_CONFIG_PATH, MAIN
-from ops.core.ontology import parse_ontology
+from ops.core.ontology import Ontology, parse_ontology
 from ops.errors import ConflictError, UsageError
-from ops.ports import Upload
 from ops.runner.context import Context
+from ops.runner.gates import publish_files, wanted_gate_files
 
-BRANCH = "ops-init"
-GATES_README = GATES_PREFIX + "README.md"
-_GATES_TEXT = b"""# Gates
+_README = GATES_PREFIX + "README.md"
+_README_TEXT = b"""# Gates
 
-What a round must fulfil before `ops round finish` merges it. Settings kept here are read from main,
-never from a
-round's own branch.
+What must be fulfilled before anything is merged into main.
+
+| file | is |
+| --- | --- |
+| `gates.toml` | what a round must fulfil; change it with `ops gates set FILE` |
+| `gates.json` | the same for the hook, made by ops |
+| `gate.lua` | the hook that lakeFS runs; `_lakefs_actions/ops.yaml` says when |
+
+All of it is read from main, never from a round's own branch. A branch that changes it is not merged
+by ops.
 """
 
 
@@ -36,7 +43,10 @@ class Initialised:
 def init_repository(
     context: Context, *, label_config: str | None, namespace: str, dry_run: bool = False
 ) -> Initialised:
-    """Set up the repository, its ontology and main's protection. About ten requests; repeatable.
+    """Set up the repository: ontology, gates, and main's protection.
+
+    About twenty requests; repeatable. A repository that was set up by an older ops gets what it
+    lacks.
 
     Args:
         context: the servers.
@@ -47,33 +57,25 @@ def init_repository(
     Raises:
         UsageError: there is no ontology yet, and none was given.
         InvalidDataError: the label config is not one.
-        ConflictError: another label config is there already.
+        ConflictError: another label config is there already, or main moved meanwhile.
     """
     lake = context.lake
     wanted = parse_ontology(label_config) if label_config is not None else None
     exists = lake.repository_exists()
     stored = lake.read(MAIN, LABEL_CONFIG_PATH) if exists else None
-    if stored is None and wanted is None:
-        raise UsageError(
-            "no-ontology",
-            "the repository has no ontology yet",
-            subject=lake.repository,
-            unchanged="nothing was written",
-            hint="ops init --label-config FILE, or: ops init --labels a,b,c --kind boxes",
-        )
-    ontology = parse_ontology(stored.decode()) if stored is not None else wanted
-    assert ontology is not None, "refused above"  # noqa: S101
-    if wanted is not None and wanted.digest != ontology.digest:
-        _refuse_other_ontology(lake.repository)
+    ontology = _agreed_ontology(lake.repository, stored, wanted)
     steps: list[str] = []
     if not exists:
         steps.append(f"create repository {lake.repository} at {namespace}")
         if not dry_run:
             lake.create_repository(namespace)
+    files = wanted_gate_files(context, MAIN if exists else None)
     if stored is None and label_config is not None:
-        steps.append(f"commit {LABEL_CONFIG_PATH} and {GATES_PREFIX} to main")
+        files = {LABEL_CONFIG_PATH: label_config.encode(), _README: _README_TEXT, **files}
+    if files:
+        steps.append(f"commit {', '.join(sorted(files))} to main")
         if not dry_run:
-            _commit_ontology(context, label_config)
+            publish_files(context, files, kind="init", message="Set up the ontology and the gates")
     if not exists or not lake.is_protected(MAIN):
         steps.append("protect main, and wait until that bites")
         if not dry_run:
@@ -85,27 +87,30 @@ def init_repository(
     )
 
 
-def _commit_ontology(context: Context, label_config: str) -> None:
-    """Write through a branch, so that an interrupted init leaves main clean."""
-    lake = context.lake
-    lake.create_branch(BRANCH, MAIN)
-    uploads = [
-        Upload(path=LABEL_CONFIG_PATH, data=label_config.encode(), content_type="application/xml"),
-        Upload(path=GATES_README, data=_GATES_TEXT, content_type="text/markdown"),
-    ]
-    lake.write_many(BRANCH, uploads)
-    metadata = context.metadata("init")
-    lake.commit(BRANCH, "Set up the ontology", metadata)
-    lake.merge(BRANCH, MAIN, "Set up the ontology", metadata)
-    lake.delete_branch(BRANCH)
+def _agreed_ontology(repository: str, stored: bytes | None, wanted: Ontology | None) -> Ontology:
+    """The ontology that is there, or else the one that is wanted.
 
-
-def _refuse_other_ontology(repository: str) -> None:
-    raise ConflictError(
-        "other-ontology",
-        f"repository {repository} has another ontology already",
-        subject=LABEL_CONFIG_PATH,
-        unchanged="nothing was written",
-        hint="leave the label config out to keep the one that is there,\n"
-        "or take another repository: ops init --repository NAME …",
-    )
+    Raises:
+        UsageError: there is neither.
+        ConflictError: there are both, and they differ.
+    """
+    if stored is None and wanted is None:
+        raise UsageError(
+            "no-ontology",
+            "the repository has no ontology yet",
+            subject=repository,
+            unchanged="nothing was written",
+            hint="ops init --label-config FILE, or: ops init --labels a,b,c --kind boxes",
+        )
+    ontology = parse_ontology(stored.decode()) if stored is not None else wanted
+    assert ontology is not None, "refused above"  # noqa: S101
+    if wanted is not None and wanted.digest != ontology.digest:
+        raise ConflictError(
+            "other-ontology",
+            f"repository {repository} has another ontology already",
+            subject=LABEL_CONFIG_PATH,
+            unchanged="nothing was written",
+            hint="leave the label config out to keep the one that is there,\n"
+            "or take another repository: ops init --repository NAME …",
+        )
+    return ontology
