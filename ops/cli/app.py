@@ -10,7 +10,18 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ops.cli import config, data, dataset, history, init, local, quickstart, verify
+from ops.cli import (
+    config,
+    data,
+    dataset,
+    history,
+    init,
+    local,
+    quickstart,
+    round_end,
+    round_views,
+    verify,
+)
 from ops.cli import round as rounds
 from ops.cli.pages import HELP_OPTIONS, HelpfulGroup
 from ops.cli.usage import refuse_bare_noun, refuse_command, refuse_early_option
@@ -23,7 +34,7 @@ _NOUNS = {
     "dataset": dataset.app,
     "config": config.app,
 }
-_MORE_VERBS = (history, verify)
+_MORE_VERBS = (round_end, round_views, history, verify)
 """Modules whose verbs belong to another module's noun: importing them adds the verbs."""
 _FLAGS = ("--json", "--quiet", "-q")
 _COMPLETION = "_OPS_COMPLETE"

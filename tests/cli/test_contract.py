@@ -23,6 +23,7 @@ NEEDED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("round", "sync"): ("cheese",),
     ("round", "status"): ("cheese",),
     ("round", "diff"): ("cheese",),
+    ("round", "rebase"): ("cheese",),
     ("round", "finish"): ("cheese", "--yes"),
     ("round", "abort"): ("cheese", "--yes"),
     ("round", "list"): (),
