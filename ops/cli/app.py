@@ -11,9 +11,11 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ops.cli import (
+    changes,
     config,
     data,
     dataset,
+    gates,
     history,
     init,
     local,
@@ -32,9 +34,10 @@ _NOUNS = {
     "data": data.app,
     "round": rounds.app,
     "dataset": dataset.app,
+    "gates": gates.app,
     "config": config.app,
 }
-_MORE_VERBS = (round_end, round_views, history, verify)
+_MORE_VERBS = (round_end, round_views, history, changes, verify)
 """Modules whose verbs belong to another module's noun: importing them adds the verbs."""
 _FLAGS = ("--json", "--quiet", "-q")
 _COMPLETION = "_OPS_COMPLETE"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ops.core.action import lint_action
+from ops.core.audit import GATE_KINDS, came_around
 from ops.core.gates import GateSettings, compile_gates, decode_gates
 from ops.core.names import (
     ACTION_PATH,
@@ -30,9 +31,6 @@ from ops.runner.publish import publish
 
 GATE_PREFIXES = (ACTIONS_PREFIX, GATES_PREFIX)
 """What only `ops init`, `ops gates set` and `ops doctor --fix` may change."""
-
-GATE_KINDS = frozenset({"init", "gates", "repair"})
-"""The kinds of merges that may change it."""
 
 _CONTENT_TYPES = {
     "json": "application/json",
@@ -113,7 +111,7 @@ def gate_state(context: Context, ref: str = MAIN) -> GateState:
         NotFoundError: there is no such ref.
     """
     lake = context.lake
-    log = lake.log(ref, first_parent=True)
+    log = (one for one in lake.log(ref, first_parent=True) if not came_around(one))
     written_by = next((c.id for c in log if c.metadata.get("ops.kind") in GATE_KINDS), None)
     since = written_by or ref
     changed = [c for prefix in GATE_PREFIXES for c in lake.diff(since, ref, prefix)]
@@ -166,6 +164,32 @@ def gate_files(settings: bytes) -> Mapping[str, bytes]:
     shipped = hook_files()
     lint_action(shipped[ACTION_PATH], present=[GATE_SCRIPT_PATH])
     return {GATES_PATH: settings, COMPILED_GATES_PATH: compile_gates(settings), **shipped}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gates:
+    """The gates at a ref: what they ask, the file that says so, and how they stand.
+
+    Attributes:
+        text: the `gates.toml`; the one a new repository gets where there is none.
+    """
+
+    settings: GateSettings
+    text: str
+    state: GateState
+
+
+def look_at_gates(context: Context, ref: str = MAIN) -> Gates:
+    """The gates at a ref. Seven requests, and one a 1 000 commits to look through.
+
+    Raises:
+        NotFoundError: there is no such ref.
+        InvalidDataError: the settings there are none of this version of ops.
+    """
+    state = gate_state(context, ref)
+    stored = context.lake.read(ref, GATES_PATH)
+    text = stored if stored is not None else default_settings()
+    return Gates(settings=decode_gates(text), text=text.decode(), state=state)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

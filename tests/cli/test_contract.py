@@ -35,6 +35,11 @@ NEEDED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("dataset", "uri"): (),
     ("dataset", "verify"): (),
     ("dataset", "revert"): ("--to", "v1", "--yes"),
+    ("dataset", "changes"): (),
+    ("dataset", "merge"): ("cheese", "--yes"),
+    ("dataset", "discard"): ("cheese", "--yes"),
+    ("gates", "show"): (),
+    ("gates", "set"): ("gates.toml", "--yes"),
     ("config", "show"): (),
 }
 """What each command must be given, harmless where there are no servers."""
