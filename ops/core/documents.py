@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isinf
 from typing import NoReturn
 
 from ops.core.records import Json
@@ -54,8 +55,8 @@ class _TwiceError(Exception):
     """A field that is there twice."""
 
 
-class _ConstantError(Exception):
-    """NaN or an infinity."""
+class _NumberError(Exception):
+    """NaN, an infinity, or a number that floats have only an infinity for."""
 
 
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -67,26 +68,40 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 
 def _no_constant(text: str) -> Json:
-    raise _ConstantError(text)
+    raise _NumberError(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if isinf(number):
+        raise _NumberError(text)
+    return number
 
 
 # Made once: a decoder a line costs more than a line.
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
+)
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_LONGEST = 40
 
 
 def parse(data: bytes, source: Source) -> Json:
     """Parse a JSON document.
 
     Raises:
-        InvalidDataError: not UTF-8, not JSON, nested too deeply, or an object that names a field
-            twice, which `json.loads` would settle by dropping the first.
+        InvalidDataError: not UTF-8, not JSON, nested too deeply, half a character, a number that is
+            not finite, or an object that names a field twice, which `json.loads` would settle by
+            dropping the first.
     """
     try:
-        return _DECODER.decode(data.decode())
+        return _decoded(data)
     except _TwiceError as error:
         source.refuse(str(error), "is there twice in one object")
-    except _ConstantError as error:
-        source.refuse("", f"holds {error}, which is no JSON number")
+    except _NumberError as error:
+        source.refuse("", f"holds {str(error)[:_LONGEST]}, which is no finite number")
+    except UnicodeEncodeError:
+        source.refuse("", "holds half a character: a lone surrogate")
     except UnicodeDecodeError as error:
         source.refuse("", f"is not UTF-8 (byte {error.start})")
     except json.JSONDecodeError as error:
@@ -96,6 +111,18 @@ def parse(data: bytes, source: Source) -> Json:
     except ValueError:
         # int() refuses texts of more than 4 300 digits.
         source.refuse("", "holds a number of too many digits")
+
+
+_MOST = 2**63 - 1
+"""What the snapshot's columns, and most readers of JSON, can hold."""
+
+
+def _decoded(data: bytes) -> Json:
+    value = _DECODER.decode(data.decode())
+    if _SURROGATE.search(data):
+        # It may be half of a pair, which is one character by now; if not, this is no text.
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +199,14 @@ class Fields:
         return value
 
     def integer(self, name: str) -> int:
-        """A whole number, zero or more."""
+        """A whole number, zero or more, of 63 bits."""
         value = self._value(name, "a whole number")
         if not isinstance(value, int) or isinstance(value, bool):
             self._mistyped(name, "a whole number")
         if value < 0:
             self.refuse(name, "must not be negative")
+        if value > _MOST:
+            self.refuse(name, f"must be at most {_MOST}")
         return value
 
     def number(self, name: str) -> float:

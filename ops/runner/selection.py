@@ -1,14 +1,15 @@
 """Which tasks a selection takes at a commit, with their media facts.
 
-Works on listings and the packed snapshot; never reads a picture, and of records only those that are
-quarantined.
+Works on listings and the packed snapshot; never reads a picture, and of records only those that
+annotators are to see and nobody is known to have read.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 
 from ops.core.canonical import decode_record
 from ops.core.names import (
     MEDIA_PREFIX,
+    RECORD_PREFIX,
     TASKS_PARQUET,
     media_key,
     media_path,
@@ -18,7 +19,7 @@ from ops.core.names import (
 from ops.core.records import CommitId, Media, Task, TaskKey, TaskState
 from ops.core.rounds import Selection, select
 from ops.core.task_list import RoundTask
-from ops.errors import NotFoundError
+from ops.errors import InvalidDataError, NotFoundError
 from ops.ports import StoredObject
 from ops.runner.context import Context, sample_of
 
@@ -26,10 +27,14 @@ from ops.runner.context import Context, sample_of
 def select_tasks(context: Context, base: CommitId, selection: Selection) -> Sequence[RoundTask]:
     """The tasks a selection takes at a commit.
 
-    One request a 1 000 images, one for their states, and one a quarantined task it takes.
+    One request a 1 000 images, one for their states, and one a quarantined task it takes; where
+    annotations are to be edited one more, one a 1 000 records, and one for each of them that is not
+    as the snapshot packed it.
 
     Raises:
         NotFoundError: the selection names a task there is no image of.
+        InvalidDataError: what is to be put before annotators cannot be read: a record, or what is
+            said of a picture.
     """
     lake = context.lake
     with context.reporter.phase("listing pictures") as phase:
@@ -62,9 +67,31 @@ def _carried(
     answered = {TaskState.LABELED, TaskState.EMPTY, TaskState.SKIPPED}
     edited = {key for key, state in states.items() if selection.edit and state in answered}
     held = [key for key, state in states.items() if state is TaskState.QUARANTINED]
+    _check_records(context, base, {record_path(key) for key in edited})
     read = context.lake.read_many(base, [record_path(key) for key in held])
     records = (decode_record(data, key=record_key(path)) for path, data in read)
     return edited | {record.task.key for record in records if record.annotations}
+
+
+def _check_records(context: Context, base: CommitId, paths: Collection[str]) -> None:
+    """See that records can be read before anything is written for them.
+
+    Whoever packed the snapshot has read each record in it.
+
+    Raises:
+        InvalidDataError: one cannot.
+    """
+    from ops.parquet import read_tasks
+
+    lake = context.lake
+    if not paths:
+        return
+    data = lake.read(base, TASKS_PARQUET)
+    packed = {record_path(found.key): found.checksum for found in read_tasks(data)} if data else {}
+    listed = lake.list_objects(base, RECORD_PREFIX)
+    odd = [f.path for f in listed if f.path in paths and packed.get(f.path) != f.checksum]
+    for path, record in lake.read_many(base, odd):
+        decode_record(record, key=record_key(path))
 
 
 def _refuse_unknown(named: Sequence[TaskKey], media: Container[TaskKey]) -> None:
@@ -95,7 +122,31 @@ def _task(key: TaskKey, found: StoredObject) -> Task:
         checksum=found.checksum,
         size_bytes=found.size_bytes,
         sha256=facts.get("sha256"),
-        width=int(facts["width"]) if "width" in facts else None,
-        height=int(facts["height"]) if "height" in facts else None,
+        width=_pixels(key, facts, "width"),
+        height=_pixels(key, facts, "height"),
     )
     return Task(key=key, media=media)
+
+
+def _pixels(key: TaskKey, facts: Mapping[str, str], name: str) -> int | None:
+    """A picture's width or height, as the object's metadata has it.
+
+    Raises:
+        InvalidDataError: it is no number of pixels.
+    """
+    stated = facts.get(name)
+    if stated is None:
+        return None
+    if not (stated.isascii() and stated.isdigit() and len(stated) <= _MOST_DIGITS):
+        raise InvalidDataError(
+            "image-facts",
+            f"the metadata of image {key} says {stated!r} for its {name}",
+            subject=key,
+            where=(("path", media_path(key)), ("metadata", name)),
+            unchanged="nothing was written",
+            hint="add the picture again: ops data add PATH --replace",
+        )
+    return int(stated)
+
+
+_MOST_DIGITS = 9

@@ -190,11 +190,12 @@ class _Start:
                 self._open(seen)
 
     def _select(self) -> Mapping[TaskKey, RoundTask]:
-        """The tasks asked for, at the base.
+        """The tasks asked for, at the base; what the round will need of it can be read.
 
         Raises:
             RefusedError: there are none.
         """
+        read_ontology(self._context.lake, self.base)
         entries = select_tasks(self._context, self.base, self._selection)
         if not entries:
             raise RefusedError(

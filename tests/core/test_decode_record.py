@@ -166,9 +166,16 @@ def test_a_record_of_another_key_is_refused() -> None:
     assert caught.value.subject == "b.jpg"
 
 
-def test_a_lone_surrogate_written_as_escape_is_refused_on_the_way_back() -> None:
-    """JSON can escape what is no Unicode; a record that holds it cannot be written."""
+def test_a_lone_surrogate_written_as_escape_is_refused() -> None:
+    """JSON can escape what is no Unicode; a pair of halves is a character like any other."""
     data = encode_record(Record(task=replace(_TASK, data={"a": "X"})))
-    record = decode_record(data.replace(b'"X"', b'"\\ud800"'))
+    with pytest.raises(InvalidDataError, match="lone surrogate"):
+        decode_record(data.replace(b'"X"', b'"\\ud800"'))
+    assert decode_record(data.replace(b'"X"', b'"\\ud83d\\ude00"')).task.data == {"a": "😀"}
+
+
+def test_a_record_that_cannot_be_written_says_where() -> None:
+    """Half a character that came another way than by JSON."""
+    record = Record(task=replace(_TASK, data={"a": "\ud800"}))
     with pytest.raises(InvalidDataError, match=r"task\.data\.a"):
         encode_record(record)
