@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape
 
 from ops.core.label_config import offer
 from ops.core.markup import Element, parse_markup
@@ -140,21 +140,16 @@ def _end(data: bytes, element: Element) -> int:
     return tag.stop if tag.slash is not None else data.index(b">", element.stop) + 1
 
 
-def _quoted(value: str, like: bytes) -> bytes:
-    """The value as an attribute, in the quotes of the one it replaces."""
-    written = quoteattr(value)
-    if like.endswith(b"'") and written[0] == '"':
-        written = "'" + written[1:-1].replace("'", "&apos;") + "'"
-    elif like.endswith(b'"') and written[0] == "'":
-        written = '"' + written[1:-1].replace('"', "&quot;") + '"'
-    return written.encode()
+def _quoted(value: str, quote: str) -> bytes:
+    entity = "&apos;" if quote == "'" else "&quot;"
+    return f"{quote}{escape(value, {quote: entity})}{quote}".encode()
 
 
 def _set(data: bytes, span: tuple[int, int], value: str) -> _Edit:
-    """Another value for an attribute."""
-    whole = data[slice(*span)]
-    start = span[0] + whole.index(whole[-1:])
-    return _Edit(start=start, stop=span[1], new=_quoted(value, whole))
+    """Another value for an attribute, in the quotes it has."""
+    quote = data[span[1] - 1 : span[1]]
+    start = data.index(quote, span[0])
+    return _Edit(start=start, stop=span[1], new=_quoted(value, quote.decode()))
 
 
 def _renamed(data: bytes, element: Element, name: str, *, keeps_value: bool) -> Iterator[_Edit]:

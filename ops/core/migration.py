@@ -156,8 +156,7 @@ def _check(
     request: MigrationRequest, control: Control, sources: Sequence[Path], targets: Sequence[Path]
 ) -> None:
     gone = [path for path in sources if path not in targets]
-    are_distinct = len({*sources}) == len(sources) and len({*targets}) == len(targets)
-    if not are_distinct:
+    if any(len({*named}) < len(named) for named in (sources, targets)):
         refuse_use("a label is named twice", "name each one once")
     match request.operation:
         case Operation.RENAME if not gone:
@@ -177,9 +176,18 @@ def _check(
             pass
     if request.operation is not Operation.RENAME:
         for path in gone:
-            if below := [one for one in control.labels if one.path[: len(path)] == path][1:]:
-                named = ", ".join(spelled(one.path) for one in below)
-                refuse("labels-below", f"{spelled(path)!r} has labels below it: {named}")
+            _refuse_with_others_below(control, path)
+
+
+def _refuse_with_others_below(control: Control, path: Path) -> None:
+    """Labels below one that goes would go with it, unasked.
+
+    Raises:
+        RefusedError: there are some.
+    """
+    others = [one.path for one in control.labels if one.path != path]
+    if below := [spelled(one) for one in others if one[: len(path)] == path]:
+        refuse("labels-below", f"{spelled(path)!r} has labels below it: {', '.join(below)}")
 
 
 def _decided(targets: Mapping[str, Path], name: str) -> Path:
