@@ -154,6 +154,11 @@ class Manifest:
     rework: str | None = None
 
     @property
+    def stands_on(self) -> CommitId:
+        """The commit of main its branch was last brought up to."""
+        return self.taken_in.main if self.taken_in else self.base
+
+    @property
     def marker(self) -> str:
         """What the Label Studio project's description must hold to be this round's."""
         return f"ops:round/{self.id}"

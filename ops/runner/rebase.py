@@ -252,9 +252,8 @@ def rebase_round(
     round_ = sync_round(context, name, dry_run=dry_run).round
     manifest, main = round_.manifest, main_head(context.lake)
     policy = policy_for(manifest, on_conflict)
-    stands_on = manifest.taken_in.main if manifest.taken_in else manifest.base
     has_policy = manifest.taken_in is None or manifest.taken_in.on_conflict is policy
-    if stands_on == main and has_policy:
+    if manifest.stands_on == main and has_policy:
         return Rebased(manifest=manifest)
     changed_paths(context, round_, main)
     taken = take_in(context, round_, main, policy)

@@ -34,7 +34,7 @@ class RoundStatus:
         synced_at: when records were last committed; None before the first sync.
         totals: what Label Studio holds now; None for a round that is not open.
         unsynced_count: answers Label Studio holds beyond what was synced (fewer: negative).
-        main_moved: main has moved since the round's base.
+        main_moved: main has moved since the round started, or last took it in.
     """
 
     manifest: Manifest
@@ -72,7 +72,7 @@ def round_status(context: Context, name: str) -> RoundStatus:
         synced_at=round_.index.synced_at,
         totals=totals,
         unsynced_count=totals.annotation_count - round_.index.annotation_count,
-        main_moved=main_head(context.lake) != manifest.base,
+        main_moved=main_head(context.lake) != round_.manifest.stands_on,
     )
 
 
