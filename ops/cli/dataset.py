@@ -83,37 +83,3 @@ def uri(session: Session, ref: Ref = "main") -> Result:
         },
         body=body,
     )
-
-
-@verb(app, "dataset", "revert")
-def revert(
-    session: Session,
-    *,
-    to: Annotated[str, typer.Option("--to", metavar="REF", help="The version to go back to.")],
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-) -> Result:
-    """Make a new version with the records of an older one; nothing is erased."""
-    from ops.runner.dataset import revert_to
-
-    if not dry_run:
-        session.confirm(f"Make a new version with the records of {to}?", yes=yes)
-    found = revert_to(session.context(), to, dry_run=dry_run)
-    if not found.changed_count:
-        body = [f"main holds the records of {to} already: nothing to do"]
-    else:
-        done = "would make" if dry_run else "made"
-        body = [f"{done} v{found.version}: {found.changed_count} records as in {to}"]
-    return Result(
-        data={
-            "to": to,
-            "version": found.version,
-            "commit": found.commit,
-            "changed": found.changed_count,
-            "already_done": not found.changed_count,
-        },
-        body=body,
-        status="planned" if dry_run and found.changed_count else "ok",
-    )

@@ -53,11 +53,13 @@ class Edit:
         before: the record on main; None where there is none.
         after: what it is to be; its record None where the task goes away, its conflicts what the
             rule cannot decide: `ours` is main's side, `theirs` the change's.
+        is_damaged: main holds something at the record's place that is no record.
     """
 
     key: TaskKey
     before: Record | None
     after: Merged
+    is_damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

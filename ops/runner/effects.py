@@ -4,14 +4,15 @@ Owns what every rule's edits go through: conflicts settled by the policy or all 
 without an image left out, labels held against the ontology. Knows no rule.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from ops.core.canonical import encode_record
 from ops.core.changes import ChangeCounts, Edit, Effect, effect_digest
+from ops.core.conflict_text import conflict_json, conflict_lines
 from ops.core.conflicts import Conflict
 from ops.core.diff import LabelDiff, diff_records
-from ops.core.disagreements import disagreement, disagreement_lines
 from ops.core.names import LABEL_CONFIG_PATH, MEDIA_PREFIX, record_path
 from ops.core.ontology import Ontology, Unknown, parse_ontology
 from ops.core.records import CommitId, Json, Record, TaskKey, TaskState
@@ -22,6 +23,7 @@ from ops.ports import ChangeKind
 from ops.runner.context import Context, read_ontology, sample_of
 
 _SHOWN_CONFLICTS = 5
+_LINES_A_CONFLICT = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +141,8 @@ class _Making:
     settled: list[TaskKey] = field(default_factory=list[TaskKey])
     without_image: list[TaskKey] = field(default_factory=list[TaskKey])
     other_image: list[TaskKey] = field(default_factory=list[TaskKey])
-    open_conflicts: list[tuple[TaskKey, Conflict]] = field(
-        default_factory=list[tuple[TaskKey, Conflict]]
+    open_conflicts: dict[TaskKey, tuple[Conflict, ...]] = field(
+        default_factory=dict[TaskKey, tuple[Conflict, ...]]
     )
     bad_labels: list[str] = field(default_factory=list[str])
 
@@ -148,9 +150,10 @@ class _Making:
         """The records before and after of each task that changes."""
         for edit in effect.edits:
             after = self._settled(edit)
-            if after == edit.before:
+            if after == edit.before and not edit.is_damaged:
                 continue
-            if edit.before is None and after and after.task.media.path not in self.images:
+            is_new = edit.before is None and not edit.is_damaged
+            if is_new and after and after.task.media.path not in self.images:
                 self.without_image.append(edit.key)
                 continue
             self._take(edit, after)
@@ -161,7 +164,7 @@ class _Making:
         if not conflicts:
             return edit.after.record
         if self.policy is Policy.FAIL:
-            self.open_conflicts += [(edit.key, conflict) for conflict in conflicts]
+            self.open_conflicts[edit.key] = conflicts
             return edit.before
         self.settled.append(edit.key)
         return settle(edit.after, self.policy)
@@ -201,23 +204,7 @@ class _Making:
             RefusedError: the ontology lacks labels.
         """
         if self.open_conflicts:
-            keys = {key for key, _ in self.open_conflicts}
-            lines = [
-                line
-                for key, conflict in self.open_conflicts[:_SHOWN_CONFLICTS]
-                for line in disagreement_lines(key, conflict)
-            ]
-            rest = len(self.open_conflicts) - _SHOWN_CONFLICTS
-            raise ConflictError(
-                "conflicts",
-                f"{len(self.open_conflicts)} conflicts in {len(keys)} tasks: later work touched"
-                " the same",
-                where=(("conflicts", "\n".join([*lines, *_more(rest)])),),
-                unchanged="nothing was written",
-                hint="say whose answer counts: --on-conflict ours (main's), theirs (as undone),"
-                " both or quarantine",
-                details={"conflicts": [disagreement(*one) for one in self.open_conflicts]},
-            )
+            _refuse_conflicts(self.open_conflicts)
         if self.bad_labels:
             raise RefusedError(
                 "unknown-labels",
@@ -228,8 +215,25 @@ class _Making:
             )
 
 
-def _more(rest: int) -> list[str]:
-    return [f"… and {rest} more; all of them with --json"] if rest > 0 else []
+def _refuse_conflicts(conflicts: Mapping[TaskKey, Sequence[Conflict]]) -> NoReturn:
+    lines = [line for key, found in conflicts.items() for line in conflict_lines(key, found)]
+    rest = len(lines) // _LINES_A_CONFLICT - _SHOWN_CONFLICTS
+    shown = lines[: _SHOWN_CONFLICTS * _LINES_A_CONFLICT]
+    if rest > 0:
+        shown.append(f"… and {rest} more; all of them with --json")
+    raise ConflictError(
+        "conflicts",
+        f"later work touched the same in {len(conflicts)} tasks",
+        where=(("conflicts", "\n".join(shown)),),
+        unchanged="nothing was written",
+        hint="say whose answer counts: --on-conflict ours (as on main), theirs (as undone), both or"
+        " quarantine",
+        details={
+            "conflicts": [
+                one for key, found in conflicts.items() for one in conflict_json(key, found)
+            ]
+        },
+    )
 
 
 def _is_reopened(before: Record | None, after: Record | None) -> bool:

@@ -75,7 +75,7 @@ def test_verbs_that_change_something_can_be_tried(
     """Those that change nothing have no --dry-run."""
     looks_only = {
         "list", "status", "show", "diff", "log", "uri", "open", "logs", "env", "card", "stats",
-        "blame",
+        "blame", "changes",
     }  # fmt: skip
     names = {name for option in options(command) for name in option.opts}
     if words == ("quickstart",):
@@ -137,7 +137,7 @@ def test_arguments_are_in_capitals_in_usage_and_optional_ones_in_brackets() -> N
     assert pages["round", "start"].usage == "round start NAME [options]"
     assert pages["dataset", "show"].usage == "dataset show [REF] [options]"
     assert pages["data", "add"].usage == "data add PATHS... [options]"
-    assert pages["dataset", "revert"].usage == "dataset revert --to REF [options]"
+    assert pages["dataset", "revert"].usage == "dataset revert [options]"
     for command in COMMANDS.values():
         arguments = [param for param in command.params if isinstance(param, TyperArgument)]
         assert all(argument.help for argument in arguments)

@@ -11,7 +11,7 @@ from ops.core.rounds import Selection
 from ops.errors import ConflictError, RefusedError
 from ops.ports import Upload
 from ops.runner.abort import abort_round
-from ops.runner.dataset import list_versions, revert_to
+from ops.runner.dataset import list_versions
 from ops.runner.finish import finish_round
 from ops.runner.start import start_round
 from ops.runner.sync import sync_round
@@ -147,22 +147,3 @@ def test_change_during_the_finish_is_not_merged_unseen(world: World) -> None:
     world.lake.before = lambda _: None
     assert finish_round(world.context, "cheese").version == 1
     assert len(world.records()) == 3
-
-
-def test_revert_is_a_new_version_with_the_old_records(world: World) -> None:
-    finish_round(world.context, "cheese")
-    first = world.records()
-    start_round(world.context, "again", Selection(labeled_too=True, edit=True))
-    for annotation in list(world.studio.annotations.values()):
-        if annotation.task in {row.id for row in world.studio.task_rows(2)}:
-            world.studio.update_annotation(annotation.id, [region("gouda")])
-    finish_round(world.context, "again")
-    assert world.records() != first
-    planned = revert_to(world.context, "v1", dry_run=True)
-    done = revert_to(world.context, "v1")
-    assert (planned.version, planned.changed_count) == (done.version, done.changed_count) == (3, 3)
-    assert world.records() == first
-    assert revert_to(world.context, "v1").changed_count == 0
-    start_round(world.context, "open", Selection(labeled_too=True))
-    with pytest.raises(RefusedError, match="not in main's history"):
-        revert_to(world.context, "round-open")

@@ -9,9 +9,9 @@ from ops.core.records import CommitId, Json, TaskKey, TaskState
 from ops.core.rounds import Selection
 from ops.errors import InvalidDataError, NotFoundError
 from ops.ports import Upload
-from ops.runner.dataset import revert_to
 from ops.runner.finish import finish_round
 from ops.runner.history import task_history
+from ops.runner.revert import revert_to
 from ops.runner.start import start_round
 from ops.runner.sync import sync_round
 from tests.runner.world import World, region

@@ -214,7 +214,7 @@ def test_a_conflict_after_a_rebase_waits_for_a_decision(world: World) -> None:
 
 def test_a_main_that_took_it_back_is_followed(conflict: World) -> None:
     """Rebased onto a version that was reverted since: the round does not bring it back."""
-    from ops.runner.dataset import revert_to
+    from ops.runner.revert import revert_to
 
     rebase_round(conflict.context, "ours", on_conflict=Policy.THEIRS)
     revert_to(conflict.context, "v1")
