@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from ops.core.records import CommitId
-from ops.lake import LakeFS
+from ops.lake.mending import MendableLakeFS
 from ops.local import Connection
+from ops.mending import MendableLake
 from ops.ports import Change, ChangeKind, Lake, Upload
 from tests.fakes.lake import FakeLake, FakeLakeServer
 
@@ -34,10 +35,10 @@ REASON = "the merge names no round: say which"
 class LakeBench:
     """A server to try."""
 
-    open: Callable[[str], Lake]
+    open: Callable[[str], MendableLake]
     add_gate: Callable[[Lake], None]
 
-    def lake(self) -> Lake:
+    def lake(self) -> MendableLake:
         """A new repository of a name of its own."""
         lake = self.open(fresh("contract"))
         assert lake.create_repository(f"local://{lake.repository}")
@@ -72,8 +73,8 @@ def fake_bench() -> LakeBench:
 def real_bench(servers: Connection) -> LakeBench:
     """The real lakeFS."""
 
-    def connect(name: str) -> Lake:
-        return LakeFS(
+    def connect(name: str) -> MendableLake:
+        return MendableLakeFS(
             servers.lakefs_url,
             servers.lakefs_access_key_id,
             servers.lakefs_secret_access_key,

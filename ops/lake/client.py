@@ -8,7 +8,6 @@ import json
 import re
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-_PROTECTION_WAIT_S = 8.0
-_PROTECTION_POLL_S = 0.25
+PROTECTION_WAIT_S = 8.0
+PROTECTION_POLL_S = 0.25
 _RULE_TRIES = 5
 
 
@@ -366,6 +365,17 @@ class LakeFS:
                 destination (code `dirty-branch`).
         """
         strategy = "dest-wins" if keep_destination else None
+        return self._merge(source, destination, message, metadata, strategy=strategy)
+
+    def _merge(
+        self,
+        source: str,
+        destination: str,
+        message: str,
+        metadata: Mapping[str, str],
+        *,
+        strategy: str | None,
+    ) -> CommitId | None:
         merge = {"message": message, "metadata": dict(metadata), "strategy": strategy}
         request = self._calls.merge(source, destination, merge)
         reply = self._send_unless(request, 400, "no changes")
@@ -464,12 +474,12 @@ class LakeFS:
 
     def _is_refused(self, branch: str) -> bool:
         """Say whether the branch refuses a write that would leave nothing; waits until it does."""
-        request = self._calls.probe(branch, f"_ops/protection-probe-{uuid.uuid4().hex}")
-        deadline = time.monotonic() + _PROTECTION_WAIT_S
+        request = self._calls.probe(branch)
+        deadline = time.monotonic() + PROTECTION_WAIT_S
         while self._send_unless(request, 403, "protected branch") is not None:
             if time.monotonic() > deadline:
                 return False
-            time.sleep(_PROTECTION_POLL_S)
+            time.sleep(PROTECTION_POLL_S)
         return True
 
 

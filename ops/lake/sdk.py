@@ -10,6 +10,7 @@ plain bytes, since a model of each entry would cost more than the answer.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -88,8 +89,9 @@ class Calls:
             doing="set the branch protection",
         )
 
-    def probe(self, branch: str, path: str) -> Call:
+    def probe(self, branch: str) -> Call:
         """A write that leaves nothing: the removal of an object that is not there."""
+        path = f"_ops/protection-probe-{uuid.uuid4().hex}"
         ask = self._lakefs.objects_api.delete_object_with_http_info
         about = f"branch {branch}"
         removal = {"path": path, "no_tombstone": True}
@@ -221,6 +223,11 @@ class Calls:
             about=f"commit {commit}",
         )
         return replace(call, subject=name, is_repeatable=False)
+
+    def delete_tag(self, name: str) -> Call:
+        """The end of a tag; the commit stays."""
+        ask = self._lakefs.tags_api.delete_tag_with_http_info
+        return self._call("DELETE", ask, name, doing=f"delete tag {name}", about=f"tag {name}")
 
     def _call(
         self,

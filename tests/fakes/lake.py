@@ -144,6 +144,14 @@ class FakeLake:
             self._state.protected.append(branch)
 
     @_watched
+    def unprotect(self, branch: str) -> None:
+        """Allow direct writes to a branch again, at once."""
+        left = [pattern for pattern in self._state.protected if pattern != branch]
+        if any(fnmatchcase(branch, pattern) for pattern in left):
+            raise _refusal(RefusedError, "wider-protection", branch)
+        self._state.protected[:] = left
+
+    @_watched
     def find_commit(self, ref: str) -> CommitId | None:
         """The commit a ref stands for, or None."""
         if self._name not in self.server.repositories:
@@ -300,7 +308,24 @@ class FakeLake:
         keep_destination: bool = False,
     ) -> CommitId | None:
         """Merge what is committed at a ref into a branch; None where it has nothing new."""
-        target = self._branch(destination)
+        return self._merge(
+            source,
+            destination,
+            message,
+            {**metadata, _STRATEGY: "dest-wins" if keep_destination else "default"},
+        )
+
+    @_watched
+    def overrule(
+        self, source: str, destination: str, message: str, metadata: Mapping[str, str]
+    ) -> CommitId | None:
+        """Merge a ref into a branch, the source winning what both changed; None for nothing new."""
+        return self._merge(source, destination, message, {**metadata, _STRATEGY: "source-wins"})
+
+    def _merge(
+        self, source: str, destination: str, message: str, metadata: Mapping[str, str]
+    ) -> CommitId | None:
+        target, strategy = self._branch(destination), metadata[_STRATEGY]
         if self._staged_changes(target):
             raise _refusal(RefusedError, "dirty-branch", destination)
         ours, theirs = self._state.nodes[target.head], self._node(source)
@@ -308,15 +333,13 @@ class FakeLake:
         if theirs.tree == base.tree:
             return None
         clashes = changes_since(base.tree, ours.tree, theirs.tree)
-        if not keep_destination and any(c.kind is ChangeKind.CONFLICT for c in clashes):
+        if strategy == "default" and any(c.kind is ChangeKind.CONFLICT for c in clashes):
             raise _refusal(ConflictError, "merge-conflict", destination)
         if (reason := self.server.gate(destination, metadata)) is not None:
             raise _refusal(RefusedError, "gate", destination, reason)
+        sides = (theirs.tree, ours.tree) if strategy != "source-wins" else (ours.tree, theirs.tree)
         target.head = self._state.add(
-            merged(base.tree, theirs.tree, ours.tree),
-            (ours.commit.id, theirs.commit.id),
-            message,
-            {**metadata, _STRATEGY: "dest-wins" if keep_destination else "default"},
+            merged(base.tree, *sides), (ours.commit.id, theirs.commit.id), message, metadata
         )
         target.staged.clear()
         return target.head
@@ -345,6 +368,11 @@ class FakeLake:
             raise _refusal(ConflictError, "tag-elsewhere", name)
         self._state.tags[name] = self._node(commit).commit.id
         return True
+
+    @_watched
+    def delete_tag(self, name: str) -> bool:
+        """Remove a tag; False if there is none."""
+        return self._state.tags.pop(name, None) is not None
 
     @property
     def _state(self) -> Repository:
