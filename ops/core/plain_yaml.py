@@ -135,9 +135,9 @@ class _Reader:
 
     def _scalar(self, text: str, line: _Line) -> Json:
         if text.startswith("["):
-            if not text.endswith("]"):
-                self.refuse(line, "opens a [ it does not close")
             inner = text[1:-1].strip()
+            if not text.endswith("]") or "[" in inner:
+                self.refuse(line, "holds an array that is not closed, or one within another")
             return [self._scalar(part.strip(), line) for part in inner.split(",")] if inner else []
         if text in {"true", "false"}:
             return text == "true"
