@@ -19,6 +19,7 @@ from ops.cli import (
     history,
     init,
     local,
+    ontology,
     quickstart,
     round_end,
     round_views,
@@ -34,6 +35,7 @@ _NOUNS = {
     "data": data.app,
     "round": rounds.app,
     "dataset": dataset.app,
+    "ontology": ontology.app,
     "gates": gates.app,
     "config": config.app,
 }

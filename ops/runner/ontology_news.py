@@ -7,7 +7,7 @@ own verbs apply it.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ops.core.changes import DatasetChangeKind
+from ops.core.changes import DatasetChange, DatasetChangeKind
 from ops.core.migration import Migration, plan_migration
 from ops.core.migration_arguments import migration_request
 from ops.core.names import LABEL_CONFIG_PATH
@@ -112,6 +112,17 @@ def _migration(context: Context, commit: Commit, name: str) -> Iterator[Migratio
     text = lake.read(change.base, LABEL_CONFIG_PATH) if change else None
     if change and text:
         yield plan_migration(text.decode(), migration_request(change.request)).migration
+
+
+def rounds_left_behind(context: Context, change: DatasetChange) -> tuple[OntologyMoved, ...]:
+    """What a migration that is proposed means for each open round. Cost: as open_rounds.
+
+    Raises:
+        NotFoundError, RefusedError: main's ontology is not the one it was made for any more.
+    """
+    text, _ = read_ontology(context.lake, change.base)
+    planned = plan_migration(text, migration_request(change.request))
+    return tuple(open_rounds(context, planned.label_config, [planned.migration]))
 
 
 def open_rounds(

@@ -40,6 +40,12 @@ NEEDED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("dataset", "discard"): ("cheese", "--yes"),
     ("gates", "show"): (),
     ("gates", "set"): ("gates.toml", "--yes"),
+    ("ontology", "show"): (),
+    ("ontology", "add"): ("feta",),
+    ("ontology", "rename"): ("brie", "camembert"),
+    ("ontology", "merge"): ("brie", "gouda", "--into", "cheese"),
+    ("ontology", "split"): ("brie", "young", "old"),
+    ("ontology", "remove"): ("brie",),
     ("config", "show"): (),
 }
 """What each command must be given, harmless where there are no servers."""
@@ -52,6 +58,14 @@ WITHOUT_SERVERS = {
     ("config", "show"),
 }
 """Commands that do their work in an empty directory."""
+
+TAKE_ANY_NUMBER = {
+    ("data", "add"),
+    ("ontology", "add"),
+    ("ontology", "merge"),
+    ("ontology", "split"),
+}
+"""Commands that no argument is too many for."""
 
 COMMANDS = sorted(NEEDED)
 IDS = [" ".join(command) for command in COMMANDS]
@@ -76,7 +90,7 @@ def test_a_wrong_option_with_json_is_one_document(command: tuple[str, ...], call
 @every
 def test_an_argument_too_many_is_told(command: tuple[str, ...], call: Call) -> None:
     """Nothing is guessed from it."""
-    extra = ["one-too-many"] * 2 if command != ("data", "add") else ["--limit", "x"]
+    extra = ["one-too-many"] * 2 if command not in TAKE_ANY_NUMBER else ["--limit", "x"]
     said = call(*command, *NEEDED[command], *extra, "--json")
     assert check_envelope(said, command)["exit_code"] == 2
 
