@@ -125,8 +125,12 @@ def _exported(key: TaskKey, documents: Sequence[Mapping[str, Json]]) -> list[Fie
         stated = document_key(document)
         if stated != key:
             fields.refuse(f"data.{KEY_FIELD}", f"is {stated!r}, the task is {key!r}")
+        ids: set[str] = set()
         for one in fields.items("annotations"):
             unique_id = one.text("unique_id")
+            if unique_id in ids:
+                one.refuse("unique_id", f"is {unique_id!r}, which is there already")
+            ids.add(unique_id)
             known = newest.get(unique_id)
             if known is None or known.moment("updated_at") < one.moment("updated_at"):
                 newest[unique_id] = one
@@ -200,8 +204,8 @@ def _imported(one: Annotation) -> Annotation:
 
 def _read(fields: Fields, facts: RoundFacts) -> Annotation:
     """An exported annotation as if it were new."""
-    # The API stores null where somebody submits without a result.
-    regions = fields.items("result") if fields.has("result") else []
+    # The API stores null where somebody submits without a result; none at all says nothing.
+    regions = fields.items("result") if fields.any("result") is not None else []
     origins = dict(pair for region in regions for pair in _stated_origin(region.values))
     return normalise(
         Annotation(

@@ -11,15 +11,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import itemgetter
+from typing import NoReturn
 
 from ops.core.canonical import encode_record
-from ops.core.exports import document_key
+from ops.core.documents import Source
+from ops.core.exports import KEY_FIELD, document_key
 from ops.core.index import Seen, Standing, SyncIndex, encode_index
 from ops.core.names import RECORD_PREFIX, index_path, record_key, record_path
 from ops.core.records import CommitId, Counts, Json, TaskKey
 from ops.core.settle import Policy
 from ops.core.snapshot import record_checksum
-from ops.errors import ConflictError
+from ops.errors import ConflictError, InvalidDataError
 from ops.ports import TaskRow, Totals, Upload
 from ops.runner.answers import Answers
 from ops.runner.context import Context, Round, batches, load_round
@@ -305,15 +307,36 @@ class _Sync:
     def _exported(self, tasks: Sequence[int], delta: _Delta) -> Iterator[Mapping[str, Json]]:
         for document in self._context.studio.export(self._round.project, tasks) if tasks else ():
             task, annotations = document.get("id"), document.get("annotations")
-            if isinstance(task, int) and isinstance(annotations, list):
-                cancelled = [isinstance(one, dict) and one["was_cancelled"] for one in annotations]
+            if not isinstance(task, int) or task not in delta.seen:
+                self._refuse_document("id", f"is {task!r}, which is no task that was asked for")
+            key, row = document_key(document), delta.seen[task]
+            if (key if key in self._round.tasks else None) != row.key:
+                self._refuse_document(
+                    f"data.{KEY_FIELD}", f"of task {task} is {key!r}, the index says {row.key!r}"
+                )
+            if isinstance(annotations, list):
+                cancelled = [isinstance(a, dict) and a.get("was_cancelled") for a in annotations]
                 delta.seen[task] = replace(
-                    delta.seen[task],
+                    row,
                     annotation_count=cancelled.count(False),
                     skipped_count=cancelled.count(True),
                 )
             self._fetched_count += 1
             yield document
+
+    def _refuse_document(self, field_name: str, problem: str) -> NoReturn:
+        """Refuse a document that is not of the task it was asked for, or not any more.
+
+        Raises:
+            InvalidDataError: always.
+        """
+        Source(
+            code="export-invalid",
+            noun="Label Studio's export",
+            hint="if somebody changed tasks just now, run the same command again;"
+            f" else look at them in Label Studio project {self._round.project}",
+            subject=self._round.name,
+        ).refuse(field_name, problem)
 
     def _index(self, delta: _Delta) -> SyncIndex:
         return SyncIndex(
@@ -321,10 +344,21 @@ class _Sync:
         )
 
     def _write(self, delta: _Delta) -> tuple[CommitId | None, SyncIndex]:
-        """Stage records and index and commit them together; nothing where nothing changed."""
+        """Stage records and index and commit them together; nothing where nothing changed.
+
+        Raises:
+            InvalidDataError: a document is malformed; batches before it may be staged.
+        """
         lake, round_ = self._context.lake, self._round
-        for uploads in self._passes(delta):
-            lake.write_many(round_.branch, uploads)
+        try:
+            for uploads in self._passes(delta):
+                lake.write_many(round_.branch, uploads)
+        except InvalidDataError as error:
+            if self._changed:
+                error.unchanged = (
+                    "nothing was committed; what is staged on the round's branch is read again"
+                )
+            raise
         if self._removed:
             lake.delete_many(round_.branch, sorted(self._removed))
         index = self._index(delta)
@@ -340,7 +374,8 @@ class _Sync:
             f"Sync round {round_.name}: {len(self._changed)} tasks changed",
             self._context.metadata("sync", round=round_.name, **counts.as_mapping()),
         )
-        return commit, index
+        # "No changes" to what was staged just now: a network delivered the request twice.
+        return commit or lake.find_commit(round_.branch), index
 
     def _has_moved(self, index: SyncIndex) -> bool:
         """Say whether tasks came, went, or hold another number of annotations.

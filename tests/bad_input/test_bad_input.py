@@ -1,12 +1,20 @@
 """Bad input: a clear error of the right class that names the place, and nothing written."""
 
+from dataclasses import replace
+
 import pytest
 
-from ops.errors import OpsError
-from tests.bad_input import records
-from tests.bad_input.scene import Case, Scene, check_error
+from ops.core.names import record_path
+from ops.core.records import TaskKey
+from ops.core.rounds import Selection
+from ops.errors import InvalidDataError, OpsError
+from ops.runner.start import start_round
+from ops.runner.sync import BATCH, sync_round
+from tests.bad_input import exports, records
+from tests.bad_input.scene import Case, Document, LyingStudio, Scene, check_error, drop
+from tests.runner.world import World
 
-CASES: tuple[Case, ...] = (*records.cases(),)
+CASES: tuple[Case, ...] = (*records.cases(), *exports.cases())
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
@@ -19,3 +27,26 @@ def test_bad_input_is_refused_and_changes_nothing(case: Case) -> None:
         case.act(scene)
     check_error(caught.value, case)
     assert scene.state() == before
+
+
+def test_a_bad_document_behind_good_ones_commits_nothing() -> None:
+    """Records go up batch by batch: the error says so, and the next sync starts from there."""
+    world = World(BATCH + 2)
+    start_round(world.context, "big", Selection())
+    sync_round(world.context, "big")
+    for key in ("p000.png", f"p{BATCH + 1:03}.png"):
+        world.label(key, "brie")
+
+    def lie(document: Document) -> Document:
+        is_last = document["data"]["key"] == f"p{BATCH + 1:03}.png"
+        return drop("annotations", 0, "was_cancelled")(document) if is_last else document
+
+    lying = replace(world.context, studio=LyingStudio(world.studio, lie))
+    before = world.lake.find_commit("round-big")
+    with pytest.raises(InvalidDataError) as caught:
+        sync_round(lying, "big", full=True)
+    staged = [change.path for change in world.lake.uncommitted("round-big")]
+    assert staged == [record_path(TaskKey("p000.png"))]
+    assert world.lake.find_commit("round-big") == before
+    assert caught.value.unchanged.startswith("nothing was committed; what is staged")
+    assert sync_round(world.context, "big").counts.labeled == 2

@@ -383,7 +383,7 @@ _GONE = object()
         ("completed_by", {"id": 2}, "annotations[1].completed_by.email is missing"),
         ("completed_by", -1, "annotations[1].completed_by must not be negative"),
         ("updated_by", "ada", "annotations[1].updated_by must be a whole number"),
-        ("result", _GONE, None),
+        ("result", _GONE, "annotations[1].result is missing: a value belongs there"),
         ("result", {}, "annotations[1].result must be an array, not an object"),
         ("result", "[]", "annotations[1].result must be an array, not a text"),
         ("result", ["x"], "annotations[1].result[0] must be an object, not a text"),
