@@ -341,7 +341,7 @@ class LakeFS:
             NotFoundError: there is no such ref.
         """
         return self._list(
-            lambda after: self._calls.diff(left, right, prefix, after, since_base=since_base),
+            lambda after: self._requests.diff(left, right, prefix, after, since_base=since_base),
             change_of,
         )
 

@@ -3,9 +3,9 @@
 Owns their paths, queries and bodies. All else is worded by the SDK (sdk.py), which these do without
 for what was measured:
 
-- the commit of a ref, a listing, what is staged, a read: a command that only looks, or a sync with
-  nothing changed, would pay 0.5 s for the SDK's import and, where it reads many objects, twice the
-  CPU for each (0.30 ms for 0.17 ms).
+- the commit of a ref, a listing, what is staged or differs, a read: a command that only looks, or
+  a sync with nothing changed, would pay 0.5 s for the SDK's import and, where it reads many
+  objects, twice the CPU for each (0.30 ms for 0.17 ms).
 - an upload: the SDK sends bytes as a form, of type application/octet-stream whatever they are.
 - the removal of 1 000 objects: 2.8 ms for 0.3 ms.
 """
@@ -63,6 +63,24 @@ class Requests:
             doing=f"list what is staged on branch {branch}",
             about=f"branch {branch}",
             query={"amount": PAGE_LENGTH, "after": after},
+        )
+
+    def diff(self, left: str, right: str, prefix: str, after: str, *, since_base: bool) -> Request:
+        """A page of what differs at one ref from another."""
+        return self._to(
+            "GET",
+            "refs",
+            left,
+            "diff",
+            right,
+            doing=f"compare {left} with {right}",
+            about=f"ref {left} or {right}",
+            query={
+                "prefix": prefix,
+                "type": "three_dot" if since_base else "two_dot",
+                "after": after,
+                "amount": PAGE_LENGTH,
+            },
         )
 
     def read(self, ref: str, path: str) -> Request:

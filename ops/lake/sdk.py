@@ -167,21 +167,6 @@ class Calls:
         )
         return replace(call, is_repeatable=False, is_slow=True)
 
-    def diff(self, left: str, right: str, prefix: str, after: str, *, since_base: bool) -> Call:
-        """A page of what differs at one ref from another."""
-        return self._call(
-            "GET",
-            self._lakefs.refs_api.diff_refs_with_http_info,
-            left,
-            right,
-            prefix=prefix,
-            type="three_dot" if since_base else "two_dot",
-            after=after,
-            amount=PAGE_LENGTH,
-            doing=f"compare {left} with {right}",
-            about=f"ref {left} or {right}",
-        )
-
     def merge(self, source: str, destination: str, merge: Mapping[str, object]) -> Call:
         """A merge of a ref into a branch: its message, metadata and strategy."""
         call = self._call(
