@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from ops.cli.diff import BY_DEFAULT, AsMarkdown, By, View
 from ops.cli.output import Result, Table
 from ops.cli.round import app
 from ops.cli.round_text import Name, count_line, counts_json, minute
@@ -54,12 +55,14 @@ def status(session: Session, name: Name) -> Result:
 
 
 @verb(app, "round", "diff")
-def diff(session: Session, name: Name) -> Result:
-    """Show what the round's branch changes, by task and by label."""
+def diff(
+    session: Session, name: Name, *, by: By = BY_DEFAULT, as_markdown: AsMarkdown = False
+) -> Result:
+    """Show what the round's branch changes: by class, person and task."""
+    view = View.asked(session, by, as_markdown=as_markdown)
     from ops.runner.diff import round_diff
 
-    found = round_diff(session.context(), name)
-    return Result(data=found.as_json(), body=[*found.lines(), found.url])
+    return view.result(round_diff(session.context(), name))
 
 
 @verb(app, "round", "list")

@@ -136,10 +136,11 @@ class _Counts:
         self._annotations: Counter[Kind] = Counter()
         self._regions: Counter[Kind] = Counter()
 
-    def add(self, kind: Kind, pairs: Iterable[RegionPair]) -> None:
+    def add(self, kind: Kind, regions: Iterable[Kind]) -> None:
         """Count one annotation with its regions."""
         self._annotations[kind] += 1
-        self._regions.update(_kind(pair.before, pair.after) for pair in pairs)
+        for region in regions:
+            self._regions[region] += 1
 
     @property
     def annotations(self) -> Churn:
@@ -170,8 +171,9 @@ class _Tally:
         shares: list[float | None] = []
         for old, new in _annotation_pairs(before, after):
             who, pairs = _who(old, new), region_pairs(old, new)
+            regions = [_kind(pair.before, pair.after) for pair in pairs]
             for counts in (own, self._all, self._annotators[who]):
-                counts.add(_kind(old, new), pairs)
+                counts.add(_kind(old, new), regions)
             self._count_labels(pairs)
             people.add(who)
             transitions.update(one for pair in pairs if (one := pair.transition) is not None)

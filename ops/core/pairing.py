@@ -27,21 +27,20 @@ class RegionPair:
     Attributes:
         unit: what it belongs to: the entries of one box share one.
         before, after: what is said of it, without what the editor adds.
+        labels_before, labels_after: the classes it named, and names.
     """
 
     unit: Unit
     before: _Entry | None
     after: _Entry | None
+    labels_before: frozenset[str]
+    labels_after: frozenset[str]
 
-    @property
-    def labels_before(self) -> frozenset[str]:
-        """The classes it named."""
-        return frozenset(labels(self.before)) if self.before is not None else frozenset()
-
-    @property
-    def labels_after(self) -> frozenset[str]:
-        """The classes it names."""
-        return frozenset(labels(self.after)) if self.after is not None else frozenset()
+    @classmethod
+    def of(cls, unit: Unit, before: _Entry | None, after: _Entry | None) -> "RegionPair":
+        """A pair with its classes."""
+        old, new = (frozenset(labels(one)) if one else frozenset[str]() for one in (before, after))
+        return cls(unit=unit, before=before, after=after, labels_before=old, labels_after=new)
 
     @property
     def transition(self) -> tuple[str, str] | None:
@@ -58,7 +57,7 @@ class RegionPair:
         if self.before is None or self.after is None or self.unit[0] != REGION:
             return False
         one, two = _place(self.before), _place(self.after)
-        return not is_near(one, two, TOLERANCE_PERCENT)
+        return one != two and not is_near(one, two, TOLERANCE_PERCENT)
 
 
 def region_pairs(before: Annotation | None, after: Annotation | None) -> list[RegionPair]:
@@ -69,7 +68,7 @@ def region_pairs(before: Annotation | None, after: Annotation | None) -> list[Re
     """
     lefts, rights = _by_place(before), _by_place(after)
     return [
-        RegionPair(unit=place[0], before=old, after=new)
+        RegionPair.of(place[0], old, new)
         for place in sorted(lefts.keys() | rights.keys())
         for old, new in _matched(lefts.get(place, []), rights.get(place, []))
     ]
@@ -108,6 +107,8 @@ def _matched(
     lefts: list[_Entry], rights: list[_Entry]
 ) -> Iterator[tuple[_Entry | None, _Entry | None]]:
     """Entries of one place that differ, each with its counterpart."""
+    if lefts == rights and repr(lefts) == repr(rights):
+        return
     # Fields are sorted in canonical form, so equal entries have equal texts.
     texts = {repr(entry): entry for entry in (*lefts, *rights)}
     old, new = Counter(map(repr, lefts)), Counter(map(repr, rights))
