@@ -296,6 +296,11 @@ def beyond_its_kind(commit: CommitFacts, touched: Iterable[Area]) -> Iterable[Fi
             )
 
 
+def is_version(commit: CommitFacts) -> bool:
+    """Say whether a commit of main is a version, made by ops."""
+    return version_number(commit) is not None and not came_around(commit)
+
+
 def version_number(commit: CommitFacts) -> int | None:
     """The number of the version a commit of ops made, or None."""
     return tag_version("v" + commit.metadata.get(VERSION, ""))

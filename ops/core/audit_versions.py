@@ -41,7 +41,8 @@ def version_findings(
         known.add(number)
         if commit.id in audited:
             yield from _number_findings(commit, number, wanted)
-            yield from _tag_findings(commit, number, tags)
+            if (wrong := tag_finding(commit, tags)) is not None:
+                yield wrong
         wanted = number + 1
     newest = line[-1].id if line else None
     for tag, tagged in tags.items():
@@ -74,20 +75,20 @@ def _number_findings(commit: CommitFacts, number: int, wanted: int) -> Iterable[
         )
 
 
-def _tag_findings(
-    commit: CommitFacts, number: int, tags: Mapping[str, CommitId]
-) -> Iterable[Finding]:
-    tag = version_tag(number)
-    if (tagged := tags.get(tag)) != commit.id:
-        yield _version_finding(
-            "tag-moved" if tagged else "tag-missing",
-            f"tag {tag} names commit {tagged[:12]}, not {commit.id[:12]}"
-            if tagged
-            else f"there is no tag {tag} for commit {commit.id[:12]}",
-            subject=tag,
-            commit=commit.id,
-            remedy="ops doctor --fix",
-        )
+def tag_finding(commit: CommitFacts, tags: Mapping[str, CommitId]) -> Finding | None:
+    """What is wrong with the tag of a version's commit, or None."""
+    tag = version_tag(version_number(commit) or 0)
+    if (tagged := tags.get(tag)) == commit.id:
+        return None
+    return _version_finding(
+        "tag-moved" if tagged else "tag-missing",
+        f"tag {tag} names commit {tagged[:12]}, not {commit.id[:12]}"
+        if tagged
+        else f"there is no tag {tag} for commit {commit.id[:12]}",
+        subject=tag,
+        commit=commit.id,
+        remedy="ops doctor --fix",
+    )
 
 
 def _version_finding(

@@ -6,7 +6,7 @@ whether main still holds the gate, and writing the gate's files. Does not decide
 (ops/core/gates.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ops.core.action import lint_action
@@ -237,12 +237,24 @@ def set_gates(context: Context, settings: bytes, *, name: str, dry_run: bool = F
 
 
 def publish_files(
-    context: Context, files: Mapping[str, bytes], *, kind: str, message: str
+    context: Context,
+    files: Mapping[str, bytes],
+    *,
+    removed: Sequence[str] = (),
+    kind: str,
+    message: str,
 ) -> CommitId | None:
     """Put files onto main through a branch of their own, in one merge. Seven requests.
 
     Killed anywhere it leaves main as it was or with all of them; the branch is found and taken up
     again from the same main.
+
+    Args:
+        context: the servers.
+        files: what is written, by path.
+        removed: paths of what goes away.
+        kind: of the merge; also part of the branch's name.
+        message: of the merge.
 
     Raises:
         ConflictError: main moved meanwhile.
@@ -254,12 +266,17 @@ def publish_files(
     lake.write_many(
         branch,
         [
-            Upload(path=path, data=data, content_type=_CONTENT_TYPES[path.rpartition(".")[2]])
+            Upload(path=path, data=data, content_type=_content_type(path))
             for path, data in files.items()
         ],
     )
+    lake.delete_many(branch, removed)
     metadata = context.metadata(kind)
     head = lake.commit(branch, message, metadata) or lake.find_commit(branch)
     commit = publish(context, str(head), onto=main, message=message, metadata=metadata)
     lake.delete_branch(branch)
     return commit
+
+
+def _content_type(path: str) -> str:
+    return _CONTENT_TYPES.get(path.rpartition(".")[2], "application/octet-stream")

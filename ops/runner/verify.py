@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 from ops.core.audit import (
     AREAS,
-    GATE_KINDS,
-    KIND,
     Area,
     Check,
     Extent,
@@ -18,13 +16,13 @@ from ops.core.audit import (
     around_ops,
     beyond_its_kind,
     came_around,
+    is_version,
     version_number,
 )
 from ops.core.audit_state import round_commit, round_findings, round_problem
 from ops.core.audit_versions import card_history_findings, version_findings
 from ops.core.names import (
     CARD_JSON_PATH,
-    GATES_PATH,
     MAIN,
     MANIFEST_PREFIX,
     RECORD_PREFIX,
@@ -37,6 +35,7 @@ from ops.core.task_list import decode_tasks
 from ops.errors import InvalidDataError, NotFoundError, RefusedError
 from ops.ports import Commit, Lake
 from ops.runner.context import Context, main_head, read_manifest
+from ops.runner.gates import gate_state
 from ops.runner.verify_state import StateAudit
 
 
@@ -264,21 +263,21 @@ class _Audit:
     def _newest_version(self, at: CommitId) -> Commit | None:
         """The newest version at a commit of main, made by ops."""
         before = reversed(self._line[: self._places[at] + 1])
-        return next((one for one in before if _is_version(one)), None)
+        return next((one for one in before if is_version(one)), None)
 
     def versions(self) -> Checked:
         """Numbers, tags, and the card's list of versions. One request."""
         audited = frozenset(commit.id for commit in self._span)
         found = list(version_findings(self._line, self._tags, audited=audited))
-        upto = [one for one in self._line[: self._places[self.commit] + 1] if _is_version(one)]
+        upto = [one for one in self._line[: self._places[self.commit] + 1] if is_version(one)]
         card = self._lake.read(self.commit, CARD_JSON_PATH)
         found += card_history_findings(card, upto, at=self.commit)
-        count = sum(_is_version(commit) for commit in self._span)
+        count = sum(is_version(commit) for commit in self._span)
         return Checked(check=Check.VERSIONS, looked_at=f"{count} versions", findings=found)
 
     def states(self, *, every_version: bool) -> Iterator[Checked]:
         """Snapshot and records: at the ref, and at each version if asked for."""
-        wanted = {commit.id for commit in self._span if _is_version(commit) and every_version}
+        wanted = {commit.id for commit in self._span if is_version(commit) and every_version}
         audited = sorted({*wanted, self.commit}, key=self._places.__getitem__)
         packed: list[Finding] = []
         records: list[Finding] = []
@@ -325,29 +324,18 @@ class _Audit:
         yield from round_findings(manifest, task_list=task_list, line=self._line, recorded=recorded)
 
     def gates(self) -> Checked:
-        """Main's gate files, their settings, and its protection, as they are now."""
-        found = [*self._gate_settings()]
+        """Main's gate files and its protection, as they are now. Six requests."""
+        state = gate_state(self._context)
+        found = [_gate("gate-changed", problem, problem.split()[0]) for problem in state.problems]
+        found += [
+            _gate("gate-outdated", f"{path} is of another version of ops", path, is_info=True)
+            for path in state.outdated
+        ]
         if not self._lake.is_protected(MAIN):
             found.append(
-                _gate(
-                    "not-protected", f"branch {MAIN} is not protected: anybody writes to it", MAIN
-                )
+                _gate("not-protected", "main is not protected: anybody writes to it", MAIN)
             )
-        return Checked(check=Check.GATES, looked_at=f"{MAIN} as it is now", findings=found)
-
-    def _gate_settings(self) -> Iterator[Finding]:
-        """The settings are those of the newest commit of ops that may set them."""
-        makers = (one for one in reversed(self._line) if one.metadata.get(KIND) in GATE_KINDS)
-        maker = next((one for one in makers if not came_around(one)), None)
-        if maker is None:
-            return
-        if self._lake.read(maker.id, GATES_PATH) != self._lake.read(self._line[-1].id, GATES_PATH):
-            said = f"{GATES_PATH} is not the one that commit {maker.id[:12]} put there"
-            yield _gate("gate-settings", said, GATES_PATH)
-
-
-def _is_version(commit: Commit) -> bool:
-    return version_number(commit) is not None and not came_around(commit)
+        return Checked(check=Check.GATES, looked_at="main as it is now", findings=found)
 
 
 def _records_at(lake: Lake, commit: object) -> Iterator[str]:
@@ -355,7 +343,12 @@ def _records_at(lake: Lake, commit: object) -> Iterator[str]:
         yield from (found.path for found in lake.list_objects(commit.id, RECORD_PREFIX))
 
 
-def _gate(code: str, message: str, subject: str) -> Finding:
+def _gate(code: str, message: str, subject: str, *, is_info: bool = False) -> Finding:
     return Finding(
-        check=Check.GATES, code=code, message=message, subject=subject, remedy="ops doctor --fix"
+        check=Check.GATES,
+        code=code,
+        message=message,
+        subject=subject,
+        remedy="ops doctor --fix",
+        is_info=is_info,
     )

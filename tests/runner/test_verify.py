@@ -10,6 +10,7 @@ import pytest
 from ops.core.audit import Check, Finding
 from ops.core.canonical import decode_record, encode_record
 from ops.core.names import (
+    ACTION_PATH,
     ANNOTATIONS_PARQUET,
     CARD_JSON_PATH,
     GATES_PATH,
@@ -357,11 +358,17 @@ def test_an_answer_that_never_reached_its_version(world: World) -> None:
 
 
 def test_the_gate(world: World) -> None:
-    """Settings that nobody set by ops, and a main that anybody writes to."""
+    """Files that nobody changed by ops, and a main that anybody writes to."""
     repository(world).protected.clear()
-    change_main(world, {GATES_PATH: b"# none"})
-    codes = [code for check, code, _ in found(world) if check is Check.GATES]
-    assert {"not-protected", "gate-settings"} <= set(codes)
+    extra = "_lakefs_actions/more.yaml"
+    change_main(world, {GATES_PATH: b"# none", ACTION_PATH: None, extra: b"name: more"})
+    wrong = {(code, subject) for check, code, subject in found(world) if check is Check.GATES}
+    assert wrong == {
+        ("gate-changed", extra),
+        ("gate-changed", ACTION_PATH),
+        ("gate-changed", GATES_PATH),
+        ("not-protected", "main"),
+    }
 
 
 def test_after_a_point_only_what_came_later_counts(world: World) -> None:
