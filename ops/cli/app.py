@@ -15,6 +15,7 @@ from ops.cli import (
     config,
     data,
     dataset,
+    diff,
     gates,
     history,
     init,
@@ -39,7 +40,7 @@ _NOUNS = {
     "gates": gates.app,
     "config": config.app,
 }
-_MORE_VERBS = (round_end, round_views, history, changes, verify)
+_MORE_VERBS = (round_end, round_views, diff, history, changes, verify)
 """Modules whose verbs belong to another module's noun: importing them adds the verbs."""
 _FLAGS = ("--json", "--quiet", "-q")
 _COMPLETION = "_OPS_COMPLETE"

@@ -30,6 +30,7 @@ NEEDED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("round", "show"): ("cheese",),
     ("round", "open"): ("cheese",),
     ("dataset", "log"): (),
+    ("dataset", "diff"): ("v1",),
     ("dataset", "blame"): ("p000.png",),
     ("dataset", "show"): (),
     ("dataset", "uri"): (),
