@@ -115,6 +115,7 @@ def finish(
             **_merge_json(found.manifest),
             "conflicts": list(found.conflicts),
             "held": _held_json(found.manifest.held),
+            "around": list(found.around),
             "rework": found.manifest.rework,
             "dataset_counts": counts_json(card.counts) if card else None,
             "snapshot_digest": card.digest if card else None,
@@ -124,8 +125,24 @@ def finish(
         warnings=[
             *(sync_warnings(found.synced) if found.synced else ()),
             *_held_warnings(name, found.manifest.held),
+            *_around_warnings(found.around),
         ],
     )
+
+
+def _around_warnings(commits: Sequence[str]) -> list[Warn]:
+    """What reached main past every check ops makes."""
+    if not commits:
+        return []
+    named = few([commit[:12] for commit in commits])
+    return [
+        Warn(
+            code="merged-around-ops",
+            message=f"{len(commits)} commits came onto main around ops since this round started: "
+            f"{named}; see what they changed: ops dataset verify",
+            subject="main",
+        )
+    ]
 
 
 def _finish_lines(found: "Finished", *, dry_run: bool) -> list[str]:

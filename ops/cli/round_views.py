@@ -17,10 +17,14 @@ from ops.core.rounds import Manifest, RoundState
 @verb(app, "round", "status")
 def status(session: Session, name: Name) -> Result:
     """Show how far a round is: by task state, by annotator, and what is not synced yet."""
+    from ops.runner.ontology_news import ontology_moved
     from ops.runner.status import round_status
 
-    found = round_status(session.context(), name)
+    context = session.context()
+    found = round_status(context, name)
     manifest = found.manifest
+    is_open = manifest.state is RoundState.OPEN
+    moved = ontology_moved(context, manifest) if is_open and found.main_moved else None
     body: list[str | Table] = [
         f"round {name}: {manifest.state.value}, started by {manifest.actor} at "
         f"{minute(manifest.created_at)} UTC from {manifest.base[:12]}",
@@ -29,7 +33,7 @@ def status(session: Session, name: Name) -> Result:
     if found.annotators:
         rows = list(found.annotators.items())
         body.append(Table(columns=("annotator", "tasks"), rows=rows))
-    if manifest.state is RoundState.OPEN:
+    if is_open:
         synced = f"{minute(found.synced_at)} UTC" if found.synced_at else "never"
         body.append(f"last sync that changed something: {synced}")
         if found.unsynced_count:
@@ -38,6 +42,8 @@ def status(session: Session, name: Name) -> Result:
         if found.main_moved:
             body.append("main has moved since this round last met it; finish takes that in")
             body.append(f"  or take it in now: ops round rebase {name}")
+        if moved:
+            body.append(moved.in_words)
     return Result(
         data={
             "round": name,
@@ -47,6 +53,7 @@ def status(session: Session, name: Name) -> Result:
             "synced_at": found.synced_at,
             "unsynced_annotations": found.unsynced_count,
             "main_moved": found.main_moved,
+            "ontology_moved": moved.as_json() if moved else None,
             "project": manifest.project,
             "url": session.project_url(manifest.project),
         },

@@ -33,7 +33,7 @@ from ops.runner.context import (
     read_ontology,
     sample_of,
 )
-from ops.runner.gates import refuse_gate_changes
+from ops.runner.gates import gate_state, refuse_gate_changes
 from ops.runner.publish import publish
 from ops.runner.rebase import (
     Taken,
@@ -44,10 +44,11 @@ from ops.runner.rebase import (
     take_in,
     taken_in_facts,
 )
-from ops.runner.refusals import refuse_findings
+from ops.runner.refusals import refuse_findings, refuse_tampered_gate
 from ops.runner.rework import rework_name
 from ops.runner.snapshot import Cause, Packed, pack_version
 from ops.runner.sync import Synced
+from ops.runner.verify import unaccounted_commits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ class Finished:
         counts: the round's tasks by state.
         changed: keys whose record differs from main's.
         conflicts: what both sides said differently, with both answers, settled by now.
+        around: commits that came onto main around ops since the round's base.
         packed: the version; None where it was already done.
     """
 
@@ -82,6 +84,7 @@ class Finished:
     counts: Counts
     changed: tuple[TaskKey, ...] = ()
     conflicts: tuple[Json, ...] = ()
+    around: tuple[CommitId, ...] = ()
     synced: Synced | None = None
     packed: Packed | None = None
 
@@ -143,6 +146,7 @@ class Attempt:
             counts=manifest.counts or Counts(),
             changed=packed.changed,
             conflicts=tuple(taken.conflicts_json) if taken else (),
+            around=self._around(),
             packed=packed,
         )
 
@@ -153,6 +157,7 @@ class Attempt:
             RefusedError, ConflictError: as finish_round.
         """
         context, round_ = self._context, self._round
+        refuse_tampered_gate(gate_state(context, self._main))
         refuse_gate_changes(context, self._main, round_.head)
         self._own_changes = changed_paths(context, round_, self._main)
         manifest = round_.manifest
@@ -171,6 +176,10 @@ class Attempt:
         standings = {**index.standings, **taken.standings}
         self._round = replace(round_, index=replace(index, standings=standings))
         return taken
+
+    def _around(self) -> tuple[CommitId, ...]:
+        base = self._round.manifest.base
+        return tuple(one.id for one in unaccounted_commits(self._context, base, self._main))
 
     def _changed(self) -> Mapping[TaskKey, ChangeKind]:
         """The round's tasks whose record may differ from main's."""

@@ -1,11 +1,13 @@
 """Main's side of a round: what main changed since the round's base, merged into its records.
 
 Owns what a record on the round's branch is: the merge of the base's, the round's own and main's at
-the commit that was taken in, and nothing else. So whoever computes it gets the same, whatever an
-interrupted run left on the branch. Does not read Label Studio (answers.py) and writes nothing.
+the commit that was taken in, the first two in the words main has by then, and nothing else. So
+whoever computes it gets the same, whatever an interrupted run left on the branch. Does not read
+Label Studio (answers.py) and writes nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,13 +15,16 @@ from ops.core.canonical import decode_record
 from ops.core.conflicts import Conflict
 from ops.core.index import Standing
 from ops.core.merge import merge_records
+from ops.core.migration import Migration
 from ops.core.names import MEDIA_PREFIX, RECORD_PREFIX, media_key, record_key, record_path
 from ops.core.records import Media, Record, TaskKey, TaskState
+from ops.core.relabel import migrate_record
 from ops.core.rounds import HoldReason, TakenIn
 from ops.core.settle import Policy, settle
 from ops.ports import Change, ChangeKind
 from ops.runner.answers import Own, is_untouched
 from ops.runner.context import Context, Round
+from ops.runner.ontology_news import migrations_since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +53,7 @@ class MainSide:
 
     def __init__(self, context: Context, round_: Round, taken_in: TakenIn | None) -> None:
         """Nothing is read yet; with None the round stands on its base."""
+        self._context = context
         self._lake = context.lake
         self._base = round_.manifest.base
         self._tasks = round_.tasks
@@ -68,6 +74,20 @@ class MainSide:
         keys = (media_key(change.path) for change in self._changes(MEDIA_PREFIX))
         return frozenset(key for key in keys if key in self._tasks)
 
+    @cached_property
+    def migrations(self) -> tuple[Migration, ...]:
+        """What main's labels have become since the base. One request a 1 000 commits."""
+        if self._taken_in is None or self._taken_in.main == self._base:
+            return ()
+        return migrations_since(self._context, self._base, self._taken_in.main)
+
+    @property
+    def touched(self) -> AbstractSet[TaskKey]:
+        """The round's tasks whose record may differ from the round's own by what main did."""
+        if self.migrations:
+            return self._tasks.keys()
+        return self.moved.keys() | self.replaced
+
     def combine(self, owns: Sequence[Own]) -> Iterator[Combined]:
         """Each task merged with main's side. One read a task that main changed.
 
@@ -75,7 +95,7 @@ class MainSide:
         conflicts with it: nothing is decided by that, for the next one computes them again.
         """
         mains = self._records(own.key for own in owns)
-        for own in owns:
+        for own in map(self._migrated, owns):
             yield self._merge(own, mains.get(own.key)) if own.key in self.moved else self._kept(own)
 
     def _changes(self, prefix: str) -> Iterable[Change]:
@@ -92,6 +112,16 @@ class MainSide:
             return {}
         read = self._lake.read_many(self._taken_in.main, list(paths))
         return {paths[path]: decode_record(data, key=paths[path]) for path, data in read}
+
+    def _migrated(self, own: Own) -> Own:
+        """The task in the words main has by now.
+
+        Base's record as the round's, so that only people's own changes are taken for changes.
+        """
+        if not self.migrations:
+            return own
+        base = own.base and migrate_record(own.base, self.migrations)
+        return replace(own, base=base, record=migrate_record(own.record, self.migrations))
 
     def _kept(self, own: Own) -> Combined:
         return self._held(Combined(key=own.key, record=own.record, standing=own.standing))

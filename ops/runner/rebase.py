@@ -97,15 +97,15 @@ def policy_for(
 def take_in(context: Context, round_: Round, main: CommitId, policy: Policy) -> Taken:
     """Merge main's side into the round's tasks that it may have changed. Writes nothing.
 
-    Every task main changed since the round's base is read from Label Studio once more and merged
-    anew from base, round and main, whatever the branch holds: so it makes no difference how often
-    main was taken in, or where a run was killed. Two to four requests to lakeFS, one a 250 such
-    tasks to Label Studio, three reads a task.
+    Every task main changed since the round's base (all of them, where main renamed labels) is read
+    from Label Studio once more and merged anew from base, round and main, whatever the branch
+    holds: so it makes no difference how often main was taken in, or where a run was killed. Three
+    to six requests to lakeFS, one a 250 such tasks to Label Studio, three reads a task.
     """
     before = round_.manifest.taken_in
     side = MainSide(context, round_, TakenIn(main=main, on_conflict=policy))
     earlier = MainSide(context, round_, before)
-    keys = sorted(side.moved.keys() | side.replaced | earlier.moved.keys() | earlier.replaced)
+    keys = sorted(side.touched | earlier.touched)
     answers, ids = Answers(context, round_), by_key(round_.index.seen)
     records: dict[str, bytes] = {}
     removed: set[str] = set()
