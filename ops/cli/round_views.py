@@ -24,7 +24,7 @@ def status(session: Session, name: Name) -> Result:
     found = round_status(context, name)
     manifest = found.manifest
     is_open = manifest.state is RoundState.OPEN
-    moved = ontology_moved(context, manifest) if is_open and found.main_moved else None
+    moved = ontology_moved(context, manifest) if is_open else None
     body: list[str | Table] = [
         f"round {name}: {manifest.state.value}, started by {manifest.actor} at "
         f"{minute(manifest.created_at)} UTC from {manifest.base[:12]}",
