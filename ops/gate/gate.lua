@@ -2,7 +2,7 @@
 -- cherry-pick on main. It holds a merge against what the merge says of itself:
 --
 --   what changes                   what is asked for
---   images/ only                   nothing: pictures without labels falsify nothing
+--   images/ only                   nothing, as from lakeFS's own UI: they falsify no label
 --   anything else                  an ops.kind that may change it, who did it, with which ops, and
 --                                  ops.expected_head: the head of main it was checked against
 --   records, snapshot or card      a version: its number, counts and digests, the same in the merge,
@@ -395,11 +395,15 @@ end
 
 local function check_merge()
   local places = changed("", "/")
-  if #places == 0 or (#places == 1 and places[1] == "images/") then
+  local is_only_pictures = #places == 0 or (#places == 1 and places[1] == PICTURES[1])
+  if is_only_pictures and METADATA["ops.kind"] == nil then
     print("pictures only")
     return
   end
   local kind = check_kind(places)
+  if is_only_pictures then
+    return
+  end
   check_head()
   for _, place in ipairs(places) do
     if is_among(place, MAKES_A_VERSION) then
