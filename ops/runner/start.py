@@ -344,6 +344,7 @@ class _Start:
             )
 
     def _open(self, seen: _Seen) -> None:
+        self._remove_spare_projects(seen)
         manifest = replace(_manifest(seen), state=RoundState.OPEN, project=seen.project)
         upload = Upload(path=manifest_path(self._name), data=encode_manifest(manifest))
         self._context.lake.write_many(self._branch, [upload])
@@ -353,6 +354,13 @@ class _Start:
             self._context.metadata("open", round=self._name, project=str(seen.project)),
         )
         seen.manifest = manifest
+
+    def _remove_spare_projects(self, seen: _Seen) -> None:
+        """Remove what a creation left that a network delivered twice: newer, and without a task."""
+        studio, project = self._context.studio, _project(seen)
+        for other in studio.find_projects(_manifest(seen).marker):
+            if other.id > project and not studio.totals(other.id).task_count:
+                studio.delete_project(other.id)
 
 
 def _missing(seen: _Seen) -> Sequence[TaskKey]:
