@@ -16,6 +16,7 @@ from ops.cli import (
     data,
     dataset,
     diff,
+    doctor,
     gates,
     history,
     init,
@@ -30,7 +31,7 @@ from ops.cli import round as rounds
 from ops.cli.pages import HELP_OPTIONS, HelpfulGroup
 from ops.cli.usage import refuse_bare_noun, refuse_command, refuse_early_option
 
-_LONE_VERBS = (quickstart, init)
+_LONE_VERBS = (quickstart, init, doctor)
 _NOUNS = {
     "local": local.app,
     "data": data.app,

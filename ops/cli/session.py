@@ -12,13 +12,17 @@ from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from ops.cli.progress import reporter
 from ops.errors import UsageError
-from ops.ports import Reporter
+from ops.ports import Lake, Reporter
 from ops.runner.context import Context, MediaAccess
 from ops.settings import Settings, load
+
+if TYPE_CHECKING:
+    from ops.studio import LabelStudio
 
 
 @dataclass(kw_only=True)
@@ -71,20 +75,31 @@ class Session:
             need("repository"),
         )
         studio = LabelStudio(need("label_studio.url"), need("label_studio.token"))
+        media = MediaAccess(
+            access_key_id=need("lakefs.access_key_id"),
+            secret_access_key=need("lakefs.secret_access_key"),
+        )
+        return self.context_of(lake, studio, media=media)
+
+    def context_of(
+        self, lake: Lake, studio: "LabelStudio", *, media: MediaAccess | None = None
+    ) -> Context:
+        """The same with servers that somebody else names; Label Studio is closed in the end.
+
+        Raises:
+            ConfigurationError: nothing says who is named in commits.
+        """
         self._opened.callback(studio.close)
         return Context(
             lake=lake,
             studio=studio,
             reporter=self.reporter,
-            actor=need("actor"),
+            actor=self.settings.need("actor"),
             now=self.now,
             new_id=lambda: uuid4().hex,
             tool_version=version("labeling-ops"),
-            media=MediaAccess(
-                access_key_id=need("lakefs.access_key_id"),
-                secret_access_key=need("lakefs.secret_access_key"),
-            ),
-            overlap_s=int(need("sync.overlap_s")),
+            media=media,
+            overlap_s=int(self.settings.need("sync.overlap_s")),
         )
 
     def project_url(self, project: int | None) -> str:

@@ -28,7 +28,7 @@ def verify(
         bool, typer.Option("--deep", help="Read every record, whatever checksum lakeFS lists.")
     ] = False,
 ) -> Result:
-    """Audit main: was it changed around ops, and is everything what it says it is?
+    """Audit main: say what was changed around ops, and what is not what it says it is.
 
     Names each commit that came by the lakeFS UI or API instead of ops; counts the records again and
     holds snapshot, card, tags and rounds against them; looks at the gate. Only reads. Exit code 9

@@ -325,9 +325,9 @@ def _pictures(name: str, context: Context) -> Diagnosis:
     return skipped(name, "no open round has any")
 
 
-_LAKE_VITAL = ("lakeFS", "repository")
+_LAKE_VITAL = ("lakefs", "repository")
 _LAKE_LOOKS: Mapping[str, Look] = {
-    "lakeFS": _server,
+    "lakefs": _server,
     "repository": _repository,
     "hooks": _hooks,
     "main": _clean,
@@ -338,5 +338,5 @@ _LAKE_LOOKS: Mapping[str, Look] = {
     "tags": _tags,
     "branches": _branches,
 }
-_STUDIO_LOOKS: Mapping[str, Look] = {"Label Studio": _studio, "account": _account}
+_STUDIO_LOOKS: Mapping[str, Look] = {"label-studio": _studio, "account": _account}
 _ROUND_LOOKS: Mapping[str, Look] = {"rounds": _rounds, "pictures": _pictures}

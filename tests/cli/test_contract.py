@@ -10,6 +10,7 @@ from tests.cli.conftest import Call
 
 NEEDED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("quickstart",): (),
+    ("doctor",): (),
     ("init",): ("--labels", "brie,gouda"),
     ("local", "up"): ("--dry-run",),
     ("local", "down"): (),
