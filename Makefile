@@ -4,11 +4,12 @@
 #   make test         set up, then every check and test
 #   make check        the inner loop: format, lint, types, core tests; under a minute
 #   make docs         write docs/reference anew from the code
-#   make bench        time syncs against their bare requests, DVC, lakectl, git-lfs and git
+#   make chaos        kill ops and its servers a thousand times, and say what became of it (hours)
+#   make bench        time syncs, diffs and merges against bare requests, DVC, lakectl, git and JSON
 #   make setup        .venv as uv.lock says (PYTHON=/path/to/python to choose one)
 #   make clean        remove what can be made again; labels and data in .ops/ stay
 
-.PHONY: quickstart test check bench docs setup lint clean
+.PHONY: quickstart test check chaos bench docs setup lint clean
 .DEFAULT_GOAL := check
 
 BIN := .venv/bin
@@ -23,6 +24,9 @@ test: lint
 check: lint
 	$(BIN)/pytest tests/core
 
+chaos: setup
+	$(BIN)/python -m tests.chaos
+
 docs: setup
 	$(BIN)/python -m tools.generate_reference
 
@@ -31,6 +35,8 @@ bench: setup
 	@[ -x .ops/bench/dvc/bin/dvc ] || { $(BIN)/python -m venv .ops/bench/dvc \
 	  && .ops/bench/dvc/bin/pip install --quiet dvc==3.67.1; }
 	$(BIN)/python -m bench.sync
+	$(BIN)/python -m bench.diff
+	$(BIN)/python -m bench.merge
 
 lint: setup
 	$(BIN)/ruff format --check --quiet
