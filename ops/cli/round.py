@@ -167,6 +167,7 @@ def _sync_result(found: "Synced", *, dry_run: bool) -> Result:
             "foreign": list(found.foreign),
             "repeated": list(found.repeated),
             "scanned": found.scanned,
+            "conflicts": list(found.conflicts),
         },
         body=[_sync_line(found, dry_run=dry_run), count_line(found.counts)],
         status="planned" if dry_run and found.changed else "ok",
