@@ -298,7 +298,7 @@ def beyond_its_kind(commit: CommitFacts, touched: Iterable[Area]) -> Iterable[Fi
 
 def is_version(commit: CommitFacts) -> bool:
     """Say whether a commit of main is a version, made by ops."""
-    return version_number(commit) is not None and not came_around(commit)
+    return version_number(commit) is not None and way_of(commit) is Way.OPS
 
 
 def version_number(commit: CommitFacts) -> int | None:
