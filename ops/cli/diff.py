@@ -197,7 +197,8 @@ def _transitions(labels: "LabelDiff") -> Table:
 def _spread(geometry: "Spread") -> str:
     """The distribution in one line; empty where nothing was moved."""
     unmeasured = geometry.unmeasured_count
-    said = [f"{geometry.count + unmeasured} regions"] if geometry.count + unmeasured else []
+    count = geometry.count + unmeasured
+    said = [f"{count} region{'s' if count > 1 else ''}"] if count else []
     if geometry.count:
         said.append(
             f"overlap with their old place (IoU): median {_share(geometry.median)}, "
@@ -243,13 +244,21 @@ def _task(task: "TaskDiff") -> tuple[str, ...]:
     shares = [share for share in task.overlaps if share is not None]
     return (
         task.key,
-        f"{task.kind.value}{', picture or data' if task.is_subject_changed else ''}",
+        f"{task.kind.value}{_remark(task)}",
         f"{before} → {after}" if before and after and before != after else after or before,
         _signed(task.annotations),
         _signed(task.regions),
         ", ".join(moves),
         _share(min(shares, default=None)),
     )
+
+
+def _remark(task: "TaskDiff") -> str:
+    """What of a record that changed no other column tells."""
+    if task.is_subject_changed:
+        return ", picture or data"
+    is_quiet = task.kind.value == "changed" and not any(_cells(task.annotations))
+    return ", says the same" if is_quiet and task.states[0] == task.states[1] else ""
 
 
 def _signed(churn: "Churn") -> str:

@@ -211,7 +211,7 @@ class _Tally:
             tasks=tasks,
             annotations=self._all.annotations,
             regions=self._all.regions,
-            states=dict(sorted(states.items(), key=str)),
+            states=dict(sorted(states.items(), key=_move_name)),
             labels={label: Churn.of(counts) for label, counts in sorted(self._labels.items())},
             transitions=dict(sorted(transitions.items())),
             geometry=Spread.of(share for task in tasks for share in task.overlaps),
@@ -236,6 +236,10 @@ def _annotation_pairs(
         old, new = lefts.get(unique_id), rights.get(unique_id)
         if not is_same(old, new, tolerance_percent=TOLERANCE_PERCENT):
             yield old, new
+
+
+def _move_name(move: tuple[States, int]) -> tuple[str, ...]:
+    return tuple(state.value if state else "" for state in move[0])
 
 
 def _kind(before: object, after: object) -> Kind:

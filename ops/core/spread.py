@@ -14,6 +14,7 @@ BOUNDS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
 """Where the histogram's bins begin and end; each holds its lower bound, the last one both."""
 
 _DIGITS = 4
+_NOISE = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,8 @@ class Spread:
             return cls(unmeasured_count=len(found))
         bins = [0] * (len(BOUNDS) - 1)
         for share in known:
-            bins[min(bisect_right(BOUNDS, share), len(bins)) - 1] += 1
+            # A half that floats made 0.4999999999999999 is a half.
+            bins[min(bisect_right(BOUNDS, round(share, _NOISE)), len(bins)) - 1] += 1
         lower, median, upper = (_at(known, part) for part in (0.25, 0.5, 0.75))
         return cls(
             count=len(known),

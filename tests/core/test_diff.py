@@ -379,6 +379,7 @@ def test_a_spread_by_hand() -> None:
     assert (found.upper_quartile, found.mean) == (0.95, pytest.approx(0.62))
     assert found.histogram == (1, 1, 0, 0, 3)
     assert Spread.of([0.0, 1.0]).lower_quartile == 0.25
+    assert Spread.of([0.49999999999999994]).histogram == Spread.of([0.5]).histogram
 
 
 @given(st.lists(st.floats(0, 1), min_size=1), st.randoms())
