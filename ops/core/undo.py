@@ -8,10 +8,11 @@ and before it (theirs). Where the round made the record, *before* is the same ta
 annotations, so that what came later stays; a record it made, in which nothing is left, goes away.
 
 **A person's work** (undo_work) is found in the states a record had on main, from one version to
-now. Each difference between two states is a *step*, by who saved the annotation in it last; a new
-annotation's step is by its annotator too. Where both states name the same saving, two sides were
-merged and nobody knows whose words came in. What two people did to one annotation between two
-states cannot be told apart. A migration of the ontology is nobody's step.
+now. Each difference between two states is a *step*, by who saved the annotation in it last; making
+an annotation is its annotator's step, and also of who saved it again, later than a second after.
+Where both states name the same saving, two sides were merged and nobody knows whose words came in.
+What two people did to one annotation between two states cannot be told apart. What ops itself did,
+a migration or a revert, is nobody's step.
 
 | annotation | steps since | becomes |
 |---|---|---|
@@ -23,8 +24,9 @@ states cannot be told apart. A migration of the ontology is nobody's step.
 | either | others after E, about the same | conflict |
 | made since | by E, then by others | conflict: gone, or as it is |
 | either | a step by E and another, or by nobody knows who | conflict, as a whole |
-| either | a migration after E | as if others had done it; what is gone stays gone |
+| either | a step of ops after E | as if others had done it; what is gone stays gone |
 | either | the merge leaves no region, where both sides had some | gone: nobody said *empty* |
+| either | ops went back to an earlier state | as if nothing had happened in between |
 | gone now | any | gone: nobody knows who removed it |
 
 **A class** narrows this to the regions that have the label now, in every control of the region;
@@ -34,7 +36,7 @@ without a person every step counts.
 |---|---|
 | not changed since by a step that counts | as it is |
 | changed since by such steps only | as at the version; gone where it was not there |
-| others changed it after | conflict |
+| others changed it after to something else | conflict |
 | … and the annotation says what it said at the version | that one, to the byte |
 | … no region is left in the annotation, which had none at the version either | kept: it was empty |
 | … no region is left otherwise | the annotation is gone: nobody said *empty* |
@@ -43,12 +45,12 @@ without a person every step counts.
 A task whose last annotation goes is unfinished, and no longer quarantined: nothing is left to hold.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from itertools import groupby, pairwise
-from operator import itemgetter
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from ops.core.annotation_merge import merge_annotation
 from ops.core.canonical import content, normalise, normalise_record
@@ -65,6 +67,11 @@ from ops.core.records import Annotation, Json, Origin, Record
 from ops.core.regions import is_relation, labels
 
 _State: TypeAlias = Annotation | None
+_Value = TypeVar("_Value")
+
+_ONE_SAVING = timedelta(seconds=1)
+"""How long making an annotation takes. Who makes one in another's name, through Label Studio's API,
+is noted as who saved it last (1.23.2), and has changed nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +108,10 @@ def undo_merge(after: Record | None, now: Record | None, before: Record | None) 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """A task's record at one commit of main; `is_migrated` where a migration made it so."""
+    """A task's record at one commit of main; `is_by_ops` where a change by ops made it so."""
 
     record: Record | None
-    is_migrated: bool = False
+    is_by_ops: bool = False
 
 
 def undo_work(states: Sequence[State], target: Target) -> Merged:
@@ -121,7 +128,7 @@ def undo_work(states: Sequence[State], target: Target) -> Merged:
     kept: list[Annotation] = []
     conflicts: list[AnnotationConflict] = []
     for annotation in now.annotations:
-        chain = [_link(state, annotation.unique_id) for state in states]
+        chain = _without_detours(_link(state, annotation.unique_id) for state in states)
         undone = _undo_regions(chain, target) if target.label else _undo_annotation(chain, target)
         if isinstance(undone, AnnotationConflict):
             conflicts.append(undone)
@@ -139,13 +146,26 @@ class _Link:
     """One annotation in one state; None where it is not there."""
 
     annotation: Annotation | None
-    is_migrated: bool
+    is_by_ops: bool
 
 
 def _link(state: State, unique_id: str) -> _Link:
     found = state.record.annotations if state.record else ()
     annotation = next((one for one in found if one.unique_id == unique_id), None)
-    return _Link(annotation=annotation, is_migrated=state.is_migrated)
+    return _Link(annotation=annotation, is_by_ops=state.is_by_ops)
+
+
+def _without_detours(chain: Iterable[_Link]) -> Sequence[_Link]:
+    """The chain as if nothing had happened between a state and ops' way back to it."""
+    kept: list[_Link] = []
+    for link in chain:
+        states = [one.annotation for one in kept] if link.is_by_ops else []
+        back = next((i for i, one in enumerate(states) if is_exact(one, link.annotation)), None)
+        if back is None:
+            kept.append(link)
+        else:
+            del kept[back + 1 :]
+    return kept
 
 
 class _Whose(Enum):
@@ -159,7 +179,7 @@ class _Whose(Enum):
 
 def _whose(before: _State, link: _Link, annotator: str | None) -> _Whose:
     after = link.annotation
-    if link.is_migrated:
+    if link.is_by_ops:
         return _Whose.NOBODY
     if annotator is None:
         return _Whose.TARGET
@@ -169,10 +189,17 @@ def _whose(before: _State, link: _Link, annotator: str | None) -> _Whose:
         return _Whose.UNKNOWN
     people = {after.updated_by or after.annotator}
     if before is None:
-        people.add(after.annotator)
+        people = {after.annotator, *(people if _is_saved_again(after) else ())}
     if annotator not in people:
         return _Whose.OTHERS
     return _Whose.TARGET if people == {annotator} else _Whose.UNKNOWN
+
+
+def _is_saved_again(annotation: Annotation) -> bool:
+    made, saved = (
+        datetime.fromisoformat(moment) for moment in (annotation.created_at, annotation.updated_at)
+    )
+    return saved - made > _ONE_SAVING
 
 
 def _saving(annotation: Annotation) -> tuple[str, str | None, str]:
@@ -191,10 +218,9 @@ def _undo_annotation(chain: Sequence[_Link], target: Target) -> _State | Annotat
     if not any(whose in {_Whose.TARGET, _Whose.UNKNOWN} for whose, _, _ in steps):
         return now
     undone = chain[0].annotation
-    for whose, group in groupby(steps, key=itemgetter(0)):
-        run = list(group)
-        base, side = run[0][1], run[-1][2]
-        if whose is _Whose.TARGET or (whose is _Whose.NOBODY and undone is None):
+    for whose, base, side in _runs(steps):
+        is_gone = undone is None and base is not None
+        if whose is _Whose.TARGET or (whose is _Whose.NOBODY and is_gone):
             continue
         if whose is _Whose.UNKNOWN:
             return _conflict(base, now, undone)
@@ -203,6 +229,24 @@ def _undo_annotation(chain: Sequence[_Link], target: Target) -> _State | Annotat
             return merged if is_exact(side, now) else _conflict(base, now, undone)
         undone = merged
     return undone
+
+
+def _runs(
+    steps: Iterable[tuple[_Whose, _Value, _Value]],
+) -> Iterator[tuple[_Whose, _Value, _Value]]:
+    """Steps after each other as one, from before the first to after the last.
+
+    What others did and what ops did go together: others' where one of them is.
+    """
+    rest = {_Whose.OTHERS, _Whose.NOBODY}
+    for is_rest, group in groupby(steps, key=lambda step: step[0] in rest):
+        run = list(group)
+        if is_rest:
+            kinds = {whose for whose, _, _ in run}
+            whose = _Whose.OTHERS if _Whose.OTHERS in kinds else _Whose.NOBODY
+            yield whose, run[0][1], run[-1][2]
+        else:
+            yield from run
 
 
 def _replay(base: _State, side: _State, undone: _State) -> _State | AnnotationConflict:
@@ -287,25 +331,39 @@ def _region(annotation: _State, name: str) -> _Region:
 
 
 def _undo_region(name: str, chain: Sequence[_Link], target: Target) -> _Region | RegionConflict:
-    undone = _region(chain[0].annotation, name)
-    for one, two in pairwise(chain):
-        before, after = _region(one.annotation, name), _region(two.annotation, name)
-        if is_exact(before.entries, after.entries):
+    now, undone = _region(chain[-1].annotation, name), _region(chain[0].annotation, name)
+    steps = [
+        (_whose(one.annotation, two, target.annotator), before, after)
+        for one, two in pairwise(chain)
+        for before, after in [(_region(one.annotation, name), _region(two.annotation, name))]
+        if not is_exact(before.entries, after.entries)
+    ]
+    if not any(whose in {_Whose.TARGET, _Whose.UNKNOWN} for whose, _, _ in steps):
+        return now
+    for whose, base, side in _runs(steps):
+        is_gone = not undone.entries and base.entries
+        if whose is _Whose.TARGET or (whose is _Whose.NOBODY and is_gone):
             continue
-        whose = _whose(one.annotation, two, target.annotator)
-        if whose is _Whose.TARGET or (whose is _Whose.NOBODY and not undone.entries):
-            continue
-        if whose is not _Whose.UNKNOWN and is_exact(before.entries, undone.entries):
-            undone = after
-            continue
-        return RegionConflict(
-            kind=ConflictKind.EDIT_EDIT if undone.entries else ConflictKind.EDIT_DELETE,
-            region=name,
-            base=before.entries,
-            ours=_region(chain[-1].annotation, name).entries,
-            theirs=undone.entries,
-        )
+        merged = _merge_region(base, side, undone)
+        if merged is None or whose is _Whose.UNKNOWN:
+            return RegionConflict(
+                kind=ConflictKind.EDIT_EDIT if undone.entries else ConflictKind.EDIT_DELETE,
+                region=name,
+                base=base.entries,
+                ours=now.entries,
+                theirs=undone.entries,
+            )
+        undone = merged
     return undone
+
+
+def _merge_region(base: _Region, ours: _Region, theirs: _Region) -> _Region | None:
+    """The one a side changed; None where both did, differently."""
+    if is_exact(theirs.entries, base.entries):
+        return ours
+    if is_exact(ours.entries, base.entries) or is_exact(ours.entries, theirs.entries):
+        return theirs
+    return None
 
 
 def _spliced(annotation: Annotation, regions: Mapping[str, _Region]) -> Annotation:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from ops.core.canonical import decode_record
-from ops.core.changes import ChangeRequest, Edit, Effect, Rule
+from ops.core.changes import ChangeRequest, DatasetChangeKind, Edit, Effect, Rule
 from ops.core.conflicts import Merged
 from ops.core.names import MAIN, RECORD_PREFIX, record_key
 from ops.core.records import CommitId, Record
@@ -24,7 +24,7 @@ TO, ROUND, MERGE, ANNOTATOR, CLASS, SINCE = (
 """The arguments a revert's request may have; `to`, `merge` and `since` are commits."""
 
 _BATCH = 500
-_MIGRATION = "ontology"
+_BY_OPS = frozenset(DatasetChangeKind)
 
 _Kinds = Mapping[str, ChangeKind]
 
@@ -136,7 +136,7 @@ class WorkRule:
             states = [
                 State(
                     record=_maybe(base if one.is_base else {path: one.data}, path),
-                    is_migrated=one.is_migrated,
+                    is_by_ops=one.is_by_ops,
                 )
                 for one in known
             ]
@@ -150,13 +150,13 @@ class WorkRule:
         found: dict[str, list[_Stored]] = {}
         for older, newer in pairwise(line_since(self._context, self._since, main)):
             kinds = _kinds(self._context, older.id, newer.id)
-            is_migrated = newer.metadata.get("ops.kind") == _MIGRATION
+            is_by_ops = newer.metadata.get("ops.kind") in _BY_OPS
             for paths in _batches(sorted(kinds)):
                 data = _read(self._context, newer.id, _there_after(paths, kinds))
                 for path in paths:
                     first = _Stored(is_base=kinds[path] is not ChangeKind.ADDED)
                     found.setdefault(path, [first]).append(
-                        _Stored(data=data.get(path), is_migrated=is_migrated)
+                        _Stored(data=data.get(path), is_by_ops=is_by_ops)
                     )
         return found
 
@@ -167,7 +167,7 @@ class _Stored:
 
     data: bytes | None = None
     is_base: bool = False
-    is_migrated: bool = False
+    is_by_ops: bool = False
 
 
 def line_since(context: Context, since: CommitId, main: CommitId) -> Sequence[Commit]:
