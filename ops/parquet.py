@@ -130,9 +130,21 @@ def _rows(data: bytes, columns: Sequence[str]) -> Iterator[Mapping[str, str]]:
         file = parquet.ParquetFile(BytesIO(data))
         for batch in file.iter_batches(batch_size=_TASKS_A_GROUP, columns=list(columns)):
             # pyarrow leaves out a column that is not there without a word.
-            yield from cast("list[Mapping[str, str]]", batch.select(columns).to_pylist())
+            yield from map(_texts, batch.select(columns).to_pylist())
     except (arrow.ArrowException, OSError, ValueError, KeyError) as error:
         _refuse(error)
+
+
+def _texts(row: Mapping[str, object]) -> Mapping[str, str]:
+    """The row, of which every column holds a text.
+
+    Raises:
+        ValueError: one does not.
+    """
+    texts = {name: value for name, value in row.items() if isinstance(value, str)}
+    if len(texts) != len(row):
+        raise ValueError(row)
+    return texts
 
 
 def _refuse(cause: Exception) -> NoReturn:

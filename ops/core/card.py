@@ -7,11 +7,12 @@ Does not count them: it is given the counts.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ops.core.documents import Fields, parse
 from ops.core.encoding import encode
 from ops.core.lines import stored
-from ops.core.names import CARD_JSON_PATH, version_tag
+from ops.core.names import CARD_JSON_PATH, tag_version, version_tag
 from ops.core.records import Counts, Json, TaskState
 
 SCHEMA = "ops.card/1"
@@ -116,12 +117,16 @@ def decode_history(data: bytes | None) -> tuple[VersionLine, ...]:
     card = Fields.of(parse(data, source), "", source)
     if (schema := card.text("schema")) != SCHEMA:
         card.refuse("schema", f"is {schema!r}, not {SCHEMA!r}")
-    return tuple(_line(fields) for fields in card.items("history"))
+    history = tuple(_line(fields) for fields in card.items("history"))
+    for number, (before, line) in enumerate(pairwise(history), start=1):
+        if line.version <= before.version:
+            card.refuse(f"history[{number}].version", f"must come after {before.version}")
+    return history
 
 
 def _line(fields: Fields) -> VersionLine:
     counts = fields.fields("counts")
-    return VersionLine(
+    line = VersionLine(
         version=fields.integer("version"),
         cause=fields.text("cause"),
         actor=fields.text("actor"),
@@ -129,6 +134,13 @@ def _line(fields: Fields) -> VersionLine:
         counts=Counts(**{state.value: counts.integer(state.value) for state in TaskState}),
         remark=(fields.text("remark") if fields.has("remark") else ""),
     )
+    if tag_version(version_tag(line.version)) is None:
+        fields.refuse("version", f"is {line.version}, which is no version's number")
+    if counts.integer("tasks") != line.counts.tasks:
+        counts.refuse(
+            "tasks", f"are {counts.integer('tasks')}, the states add up to another number"
+        )
+    return line
 
 
 def render_card(card: Card) -> str:

@@ -86,31 +86,33 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _LONGEST = 40
 
 
-def parse(data: bytes, source: Source) -> Json:
-    """Parse a JSON document.
+def parse(data: bytes, source: Source, *, line: int | None = None) -> Json:
+    """Parse a JSON document, or one line of a document that has one a line.
 
     Raises:
         InvalidDataError: not UTF-8, not JSON, nested too deeply, half a character, a number that is
             not finite, or an object that names a field twice, which `json.loads` would settle by
             dropping the first.
     """
+    path = "" if line is None else f"line {line}"
     try:
         return _decoded(data)
     except _TwiceError as error:
-        source.refuse(str(error), "is there twice in one object")
+        source.refuse(f"{path}.{error}".removeprefix("."), "is there twice in one object")
     except _NumberError as error:
-        source.refuse("", f"holds {str(error)[:_LONGEST]}, which is no finite number")
+        source.refuse(path, f"holds {str(error)[:_LONGEST]}, which is no finite number")
     except UnicodeEncodeError:
-        source.refuse("", "holds half a character: a lone surrogate")
+        source.refuse(path, "holds half a character: a lone surrogate")
     except UnicodeDecodeError as error:
-        source.refuse("", f"is not UTF-8 (byte {error.start})")
+        source.refuse(path, f"is not UTF-8 (byte {error.start})")
     except json.JSONDecodeError as error:
-        source.refuse("", f"is not JSON: line {error.lineno}, column {error.colno}")
+        within = f"line {error.lineno}, " if line is None else ""
+        source.refuse(path, f"is not JSON: {within}column {error.colno}")
     except RecursionError:
-        source.refuse("", "is nested too deeply")
+        source.refuse(path, "is nested too deeply")
     except ValueError:
         # int() refuses texts of more than 4 300 digits.
-        source.refuse("", "holds a number of too many digits")
+        source.refuse(path, "holds a number of too many digits")
 
 
 _MOST = 2**63 - 1

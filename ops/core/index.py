@@ -129,6 +129,10 @@ def decode_index(data: bytes, name: str) -> SyncIndex:
             if key in standings:
                 source.refuse(where, f"is the second one of {key!r}")
             standings[key] = standing
+    # The standings come last: a file that was cut off at a line's end shows by this alone.
+    for key in sorted({row.key for row in seen.values() if row.key is not None}):
+        if key not in standings:
+            source.refuse("the document", f"holds {key!r}, and does not say how it stands")
     synced_at = maybe(head, "synced_at", head.timestamp)
     return SyncIndex(seen=seen, standings=standings, synced_at=synced_at)
 

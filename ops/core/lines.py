@@ -26,8 +26,7 @@ def values(data: bytes, source: Source) -> Iterator[tuple[str, Json]]:
         InvalidDataError: a line is not JSON.
     """
     for number, text in enumerate(data.splitlines(), start=1):
-        name = f"line {number}"
-        yield name, parse(text, source)
+        yield f"line {number}", parse(text, source, line=number)
 
 
 def objects(data: bytes, source: Source) -> Iterator[Fields]:

@@ -143,16 +143,20 @@ def read_tasks(lake: Lake, ref: str, manifest: Manifest) -> Mapping[TaskKey, Rou
     Raises:
         InvalidDataError: it is missing, or not the one the manifest names.
     """
-    data = lake.read(ref, tasks_path(manifest.name))
-    if data is None or tasks_digest(data) != manifest.tasks_digest:
-        raise InvalidDataError(
-            "task-list",
-            f"the task list of round {manifest.name} is not the one its manifest names",
-            subject=tasks_path(manifest.name),
-            unchanged="nothing was written",
-            hint=f"see who changed it in the history of branch {round_branch(manifest.name)}",
-        )
-    return {entry.task.key: entry for entry in decode_tasks(data, manifest.name)}
+    path = tasks_path(manifest.name)
+    data = lake.read(ref, path)
+    if data is not None and tasks_digest(data) == manifest.tasks_digest:
+        tasks = {entry.task.key: entry for entry in decode_tasks(data, manifest.name)}
+        if len(tasks) == manifest.task_count:
+            return tasks
+    raise InvalidDataError(
+        "task-list",
+        f"the task list of round {manifest.name} is not the one its manifest names",
+        subject=path,
+        where=(("path", path), ("ref", ref)),
+        unchanged="nothing was written",
+        hint=f"see who changed it in the history of branch {round_branch(manifest.name)}",
+    )
 
 
 def load_round(context: Context, name: str) -> Round:

@@ -10,11 +10,11 @@ from ops.core.rounds import Selection
 from ops.errors import InvalidDataError, OpsError
 from ops.runner.start import start_round
 from ops.runner.sync import BATCH, sync_round
-from tests.bad_input import exports, records
+from tests.bad_input import documents, exports, records
 from tests.bad_input.scene import Case, Document, LyingStudio, Scene, check_error, drop
 from tests.runner.world import World
 
-CASES: tuple[Case, ...] = (*records.cases(), *exports.cases())
+CASES: tuple[Case, ...] = (*records.cases(), *exports.cases(), *documents.cases())
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])

@@ -38,9 +38,11 @@ histories = st.lists(
         actor=names,
         made_at=moments,
         counts=counts,
+        remark=st.just("") | names,
     ),
     max_size=3,
-)
+    unique_by=lambda line: line.version,
+).map(lambda lines: sorted(lines, key=lambda line: line.version))
 cards = st.builds(
     Card,
     version=st.integers(1, 999),
@@ -108,7 +110,8 @@ def test_no_name_breaks_the_markdown(card: Card) -> None:
     assert by_heading.get("version", []) == [
         [f"v{line.version}", _shown(line.cause), _shown(line.actor),
          line.made_at[:16].replace("T", " "), str(line.counts.tasks),
-         *(str(line.counts.as_mapping()[state.value]) for state in TaskState)]
+         *(str(line.counts.as_mapping()[state.value]) for state in TaskState),
+         _shown(line.remark)]
         for line in reversed(card.history)
     ]  # fmt: skip
 

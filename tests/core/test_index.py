@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -25,12 +26,21 @@ standings = st.builds(
     state=st.sampled_from(TaskState),
     annotators=st.lists(emails, max_size=3).map(tuple),
 )
-indexes = st.builds(
+loose = st.builds(
     SyncIndex,
     seen=st.dictionaries(st.integers(0, 10**9), rows, max_size=5),
     standings=st.dictionaries(keys, standings, max_size=5),
     synced_at=st.none() | moments,
 )
+
+
+def _whole(index: SyncIndex) -> SyncIndex:
+    """The index with a standing for every task that was seen, as a sync leaves it."""
+    seen = {row.key: Standing() for row in index.seen.values() if row.key is not None}
+    return replace(index, standings={**seen, **index.standings})
+
+
+indexes = loose.map(_whole)
 
 
 @given(indexes)
