@@ -33,7 +33,10 @@ def init(
         bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")
     ] = False,
 ) -> Result:
-    """Set up the repository: ontology, gates' place, protected main. Safe to repeat."""
+    """Set up the repository: ontology, gates, protected main. Safe to repeat.
+
+    A repository set up by an older ops gets what it lacks.
+    """
     from ops.runner.init import init_repository
 
     context = session.context()
