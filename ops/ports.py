@@ -79,10 +79,16 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One object that differs between two refs."""
+    """One object that differs between two refs.
+
+    Attributes:
+        checksum: what the right side's listing shows for it; None for what is removed, in conflict
+            or staged.
+    """
 
     path: str
     kind: ChangeKind
+    checksum: str | None = None
 
 
 class Lake(Protocol):

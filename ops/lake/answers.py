@@ -33,7 +33,11 @@ def object_of(entry: Any) -> StoredObject:  # noqa: ANN401 - decoded JSON
 
 def change_of(entry: Any) -> Change:  # noqa: ANN401 - decoded JSON
     """A difference, from lakeFS's `Diff`."""
-    return Change(path=entry["path"], kind=ChangeKind(entry["type"]))
+    kind = ChangeKind(entry["type"])
+    # Of what the right side removed, `right` says what the left side has (seen in 1.84).
+    is_told = kind in {ChangeKind.ADDED, ChangeKind.CHANGED} and "right" in entry
+    checksum = entry["right"]["checksum"] if is_told else None
+    return Change(path=entry["path"], kind=kind, checksum=checksum)
 
 
 def named_commit_of(entry: Any) -> tuple[str, CommitId]:  # noqa: ANN401 - decoded JSON

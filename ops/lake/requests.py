@@ -80,6 +80,7 @@ class Requests:
                 "type": "three_dot" if since_base else "two_dot",
                 "after": after,
                 "amount": PAGE_LENGTH,
+                "include_right_stats": "true",
             },
         )
 

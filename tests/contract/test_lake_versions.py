@@ -204,6 +204,13 @@ def test_a_comparison_says_what_the_right_side_has(lake: Lake) -> None:
         "only-right": ChangeKind.ADDED,
     }
     assert list(lake.diff(left, left)) == []
+    listed = {found.path: found.checksum for found in lake.list_objects(right)}
+    for since_base in (False, True):
+        compared = list(lake.diff(left, right, since_base=since_base))
+        told = {ChangeKind.ADDED, ChangeKind.CHANGED}
+        assert {change.path: change.checksum for change in compared} == {
+            change.path: listed[change.path] if change.kind in told else None for change in compared
+        }
 
 
 def test_a_comparison_since_the_base_says_what_the_right_side_changed(lake: Lake) -> None:

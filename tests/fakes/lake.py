@@ -9,6 +9,7 @@ import functools
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -431,7 +432,8 @@ class FakeLake:
         return changes_since(base.tree, ours.tree, theirs.tree)
 
     def _staged_changes(self, branch: Branch) -> list[Change]:
-        return changes(self._state.nodes[branch.head].tree, self._state.staged_tree(branch))
+        found = changes(self._state.nodes[branch.head].tree, self._state.staged_tree(branch))
+        return [replace(change, checksum=None) for change in found]
 
     def _read_each(self, ref: str, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         for path in paths:

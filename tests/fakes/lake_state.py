@@ -6,7 +6,7 @@ Owns the graph and the arithmetic of trees. Does not refuse anything (lake.py do
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from ops.core.records import CommitId
@@ -171,7 +171,8 @@ def changes(before: Tree, after: Tree) -> list[Change]:
         kind = ChangeKind.CHANGED
         if old is None or new is None:
             kind = ChangeKind.ADDED if old is None else ChangeKind.REMOVED
-        found.append(Change(path=path, kind=kind))
+        checksum = new.listed(path, metadata=False).checksum if new else None
+        found.append(Change(path=path, kind=kind, checksum=checksum))
     return found
 
 
@@ -184,7 +185,8 @@ def changes_since(base: Tree, left: Tree, right: Tree) -> list[Change]:
             continue
         untouched = theirs == base.get(change.path)
         kind = change.kind if untouched else ChangeKind.CONFLICT
-        found.append(Change(path=change.path, kind=kind))
+        checksum = change.checksum if untouched else None
+        found.append(replace(change, kind=kind, checksum=checksum))
     return found
 
 

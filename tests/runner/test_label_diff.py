@@ -160,6 +160,7 @@ def test_few_changes_are_read_one_by_one(library: Library) -> None:
     library.lake.before = asked.append
     diff = label_diff(library.context, MAIN, branch)
     assert {"list_objects", "read", "checksums_at"}.isdisjoint(asked)
+    assert asked.count("diff") == 1
     assert library.lake.read_count == 5 + 3
     assert diff == library.slow_diff(MAIN, branch)
 
