@@ -164,6 +164,46 @@ def test_a_flag_before_the_command_does_its_work(call: Call) -> None:
         (["data", "list", "--state", "odd", "--json"], ["data", "list"], "wrong-value"),
         (["data", "add", "--json"], ["data", "add"], "missing-value"),
         (["dataset", "revert", "--json"], ["dataset", "revert"], "missing-value"),
+        (
+            ["dataset", "revert", "--to", "v1", "--round", "r", "--json"],
+            ["dataset", "revert"],
+            "options-exclude",
+        ),
+        (
+            ["dataset", "revert", "--round", "r", "--class", "brie", "--since", "v1", "--json"],
+            ["dataset", "revert"],
+            "options-exclude",
+        ),
+        (
+            ["dataset", "revert", "--annotator", "a@b.c", "--json"],
+            ["dataset", "revert"],
+            "missing-value",
+        ),
+        (
+            ["dataset", "revert", "--to", "v1", "--since", "v1", "--json"],
+            ["dataset", "revert"],
+            "options-exclude",
+        ),
+        (
+            ["dataset", "revert", "--to", "v1", "--on-conflict", "both", "--json"],
+            ["dataset", "revert"],
+            "options-exclude",
+        ),
+        (
+            ["dataset", "revert", "--to", "v1", "--review", "--json"],
+            ["dataset", "revert"],
+            "options-exclude",
+        ),
+        (
+            ["dataset", "revert", "--round", "r", "--name", "x", "--json"],
+            ["dataset", "revert"],
+            "options-exclude",
+        ),
+        (
+            ["dataset", "revert", "--round", "r", "--on-conflict", "odd", "--json"],
+            ["dataset", "revert"],
+            "wrong-value",
+        ),
         (["init", "--kind", "blobs", "--json"], ["init"], "wrong-value"),
         (["--colour", "round", "list", "--json"], ["round", "list"], "early-option"),
         (["-r", "round", "list", "--json"], ["round", "list"], "early-option"),

@@ -161,9 +161,39 @@ def test_every_command_keeps_the_contract_at_work(
     assert "already" in line.read("round", "abort", "second", "--yes")
     assert line.do("dataset", "revert", "--to", "v1", "--yes")["data"]["already_done"]
     assert "nothing to do" in line.read("dataset", "revert", "--to", "v1", "--yes")
+    _review_changes(line)
     line.do("config", "show")
     everywhere = {words for words in every_command() if words[0] not in {"local", "quickstart"}}
     assert line.worked == everywhere
+
+
+def _review_changes(line: Line) -> None:
+    """Undo the one round there is: proposed, discarded, proposed again, merged, taken back."""
+    undo = ("revert", "--round", "first", "--review")
+    assert line.do("dataset", *undo, "--dry-run")["status"] == "planned"
+    assert "no changes" in line.read("dataset", "changes")
+    name = line.do("dataset", *undo)["data"]["name"]
+    assert f"ops dataset merge {name}" in line.read("dataset", *undo)
+    assert name in line.read("dataset", "changes")
+    assert line.do("dataset", "changes")["data"]["changes"][0]["name"] == name
+    assert line.do("dataset", "discard", name, "--yes")["data"]["branches"] == [f"change-{name}"]
+    assert line.fail("dataset", "merge", name, "--yes")["code"] == "no-such-change"
+    assert line.fail("dataset", "discard", name, "--yes")["exit_code"] == 3
+    for words, code, exit_code in (
+        (("--round", "nope", "--yes"), "no-such-round", 3),
+        (("--annotator", "nobody@example.org", "--since", "main~1"), "no-such-annotator", 3),
+        (("--class", "edam", "--since", "main~1"), "no-such-class", 3),
+        (("--annotator", "ann@example.org", "--since", "v9"), "no-such-ref", 3),
+    ):
+        failed = line.fail("dataset", "revert", *words)
+        assert (failed["code"], failed["exit_code"]) == (code, exit_code)
+    person = ("revert", "--annotator", "ann@example.org", "--since")
+    assert "nothing to do" in line.read("dataset", *person, "v1")
+    name = line.do("dataset", *person, "main~1", "--name", "mine")["data"]["name"]
+    assert line.do("dataset", "merge", name, "--dry-run")["status"] == "planned"
+    assert line.do("dataset", "merge", name, "--yes")["data"]["version"] == 2
+    assert "nothing to do" in line.read("dataset", "merge", name, "--yes")
+    assert "made v3" in line.read("dataset", "revert", "--to", "v1", "--yes")
 
 
 @contextmanager
