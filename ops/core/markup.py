@@ -37,6 +37,24 @@ class Element:
             yield from child.walk()
 
 
+def markup_text(data: bytes) -> str:
+    """The text of a label config as it lies in a repository or in a file.
+
+    Raises:
+        InvalidDataError: it is not UTF-8.
+    """
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidDataError(
+            "label-config",
+            f"the label config is not UTF-8 (byte {error.start})",
+            where=(("place", f"byte {error.start}"),),
+            unchanged="nothing was written",
+            hint="save it as UTF-8, then run the same command again",
+        ) from error
+
+
 def parse_markup(text: str) -> Element:
     """The root element of an XML text; comments and text between the tags are left out.
 

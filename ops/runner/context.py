@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from ops.core.index import TIME_FORMAT, SyncIndex, decode_index
+from ops.core.markup import markup_text
 from ops.core.names import (
     LABEL_CONFIG_PATH,
     MAIN,
@@ -247,7 +248,7 @@ def read_ontology(lake: Lake, ref: str) -> tuple[str, Ontology]:
             unchanged="nothing was written",
             hint="ops init --label-config FILE, or: ops init --labels a,b,c --kind boxes",
         )
-    text = data.decode("utf-8")
+    text = markup_text(data)
     return text, parse_ontology(text)
 
 

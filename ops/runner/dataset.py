@@ -57,7 +57,7 @@ def resolve(context: Context, ref: str) -> CommitId:
     if commit is None:
         raise NotFoundError(
             "no-such-ref",
-            f"there is no branch, tag or commit {ref}",
+            f"there is no branch, tag or commit {ref!r}",
             subject=ref,
             unchanged="nothing was changed",
             hint="list versions with: ops dataset log",

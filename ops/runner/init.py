@@ -9,6 +9,7 @@ that this version of ops ships otherwise.
 
 from dataclasses import dataclass
 
+from ops.core.markup import markup_text
 from ops.core.names import GATES_PREFIX, LABEL_CONFIG_PATH, MAIN
 from ops.core.ontology import Ontology, parse_ontology
 from ops.errors import ConflictError, UsageError
@@ -102,7 +103,7 @@ def _agreed_ontology(repository: str, stored: bytes | None, wanted: Ontology | N
             unchanged="nothing was written",
             hint="ops init --label-config FILE, or: ops init --labels a,b,c --kind boxes",
         )
-    ontology = parse_ontology(stored.decode()) if stored is not None else wanted
+    ontology = parse_ontology(markup_text(stored)) if stored is not None else wanted
     assert ontology is not None, "refused above"  # noqa: S101
     if wanted is not None and wanted.digest != ontology.digest:
         raise ConflictError(

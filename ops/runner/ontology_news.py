@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ops.core.changes import DatasetChange, DatasetChangeKind
 from ops.core.migration import Migration, plan_migration
 from ops.core.migration_arguments import migration_request
+from ops.core.markup import markup_text
 from ops.core.names import LABEL_CONFIG_PATH
 from ops.core.ontology import Ontology, parse_ontology
 from ops.core.ontology_news import LabelNews, ontology_news
@@ -95,14 +96,15 @@ def migrations_since(context: Context, base: CommitId, main: CommitId) -> tuple[
     return tuple(reversed(found))
 
 
-def _after(context: Context, base: CommitId, main: CommitId) -> Iterator[Commit]:
-    """The commits of main's own line since `base`, newest first."""
-    if base == main:
-        return
-    for commit in context.lake.log(main, first_parent=True):
+def _after(context: Context, base: CommitId, main: CommitId) -> Sequence[Commit]:
+    """The commits of main's own line since `base`, newest first; none where it is not on it."""
+    found: list[Commit] = []
+    for commit in context.lake.log(main, first_parent=True) if base != main else ():
         if commit.id == base:
-            return
-        yield commit
+            return found
+        found.append(commit)
+    # Main was replaced by another history: what it did to its labels is not this one's.
+    return ()
 
 
 def _migration(context: Context, commit: Commit, name: str) -> Iterator[Migration]:
@@ -111,7 +113,7 @@ def _migration(context: Context, commit: Commit, name: str) -> Iterator[Migratio
     change = read_change(lake, commit.id, name)
     text = lake.read(change.base, LABEL_CONFIG_PATH) if change else None
     if change and text:
-        yield plan_migration(text.decode(), migration_request(change.request)).migration
+        yield plan_migration(markup_text(text), migration_request(change.request)).migration
 
 
 def rounds_left_behind(context: Context, change: DatasetChange) -> tuple[OntologyMoved, ...]:

@@ -1,13 +1,19 @@
 """Records that are none: what a hand, a program or a broken disk leaves in `annotations/`."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from ops.core.names import MAIN
 from ops.core.rounds import Selection
+from ops.runner.diff import label_diff
+from ops.runner.finish import finish_round
+from ops.runner.history import task_history
+from ops.runner.rebase import rebase_round
 from ops.runner.start import start_round
 from tests.bad_input.scene import (
     KEY,
     RECORD,
+    Act,
     Case,
     Edit,
     Scene,
@@ -225,8 +231,28 @@ def _moved(document: dict[str, dict[str, object]]) -> object:
     return put("task", "media", "path", to="images/p001.png")(document)
 
 
+def _verbs() -> Iterator[Case]:
+    """Whoever reads a record refuses it, and not the start alone."""
+    acts: tuple[tuple[str, Act], ...] = (
+        ("finish", lambda scene: finish_round(scene.context, "two")),
+        ("rebase", lambda scene: rebase_round(scene.context, "two")),
+        ("blame", lambda scene: task_history(scene.context, KEY)),
+        ("diff", lambda scene: label_diff(scene.context, "v1", MAIN)),
+    )
+    spoils: tuple[tuple[str, str, Spoil], ...] = (
+        ("half", "the first half", lambda d: d[: len(d) // 2]),
+        ("later", "a schema of the future", edited(put("schema", to="ops.record/2"))),
+        ("state", "a state the annotations deny", edited(put("state", to="empty"))),
+    )
+    for verb, act in acts:
+        for name, wrong, spoil in spoils:
+            one = case(f"{name}-{verb}", wrong, spoil, KEY)
+            yield replace(one, act=act)
+
+
 def cases() -> Iterator[Case]:
     """Every bad record."""
     yield from _bytes()
+    yield from _verbs()
     for name, wrong, edit, place in _edits():
         yield case(name, wrong, edited(edit), place)

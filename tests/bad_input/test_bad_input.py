@@ -1,5 +1,7 @@
 """Bad input: a clear error of the right class that names the place, and nothing written."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -10,11 +12,17 @@ from ops.core.rounds import Selection
 from ops.errors import InvalidDataError, OpsError
 from ops.runner.start import start_round
 from ops.runner.sync import BATCH, sync_round
-from tests.bad_input import documents, exports, records
+from tests.bad_input import commands, documents, exports, records, repository
 from tests.bad_input.scene import Case, Document, LyingStudio, Scene, check_error, drop
+from tests.laws import note
 from tests.runner.world import World
 
-CASES: tuple[Case, ...] = (*records.cases(), *exports.cases(), *documents.cases())
+CASES: tuple[Case, ...] = (
+    *records.cases(),
+    *exports.cases(),
+    *documents.cases(),
+    *repository.cases(),
+)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
@@ -27,6 +35,20 @@ def test_bad_input_is_refused_and_changes_nothing(case: Case) -> None:
         case.act(scene)
     check_error(caught.value, case)
     assert scene.state() == before
+
+
+def test_every_kind_of_input_has_its_cases() -> None:
+    """Each case once; the summary at the end of a run says how many of what."""
+    ids = [case.id for case in (*CASES, *commands.cases())]
+    assert len(ids) == len(set(ids))
+    kinds = Counter(name.partition("-")[0] for name in ids)
+    assert len(ids) >= 200
+    assert min(kinds.values()) >= 5, kinds
+    note("bad input", f"{len(ids)} cases refused, nothing written: " + _in_words(kinds))
+
+
+def _in_words(kinds: Mapping[str, int]) -> str:
+    return ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
 
 
 def test_a_bad_document_behind_good_ones_commits_nothing() -> None:
