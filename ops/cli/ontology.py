@@ -297,7 +297,7 @@ def _list(session: Session, asked: "MigrationRequest", path: Path) -> Result:
             file.write(text)
     except OSError as error:
         raise RefusedError(
-            "cannot-write",
+            "table-not-written",
             f"{path} cannot be written: {error.strerror}",
             subject=str(path),
             unchanged="nothing was written",

@@ -7,7 +7,6 @@ commas, so that a spreadsheet reads and writes it. Does not know which regions t
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
-from io import StringIO
 from typing import NoReturn
 
 from ops.core.migration import Place
@@ -22,11 +21,22 @@ def write_decisions(decisions: Mapping[Place, str]) -> str:
 
     By task, annotation and region: the same decisions, the same text.
     """
-    page = StringIO()
+    page = _Page()
     table = csv.writer(page, dialect="excel-tab", lineterminator="\n")
     table.writerow(COLUMNS)
     table.writerows((*place, label) for place, label in sorted(decisions.items()))
-    return page.getvalue()
+    return "".join(page.pieces)
+
+
+class _Page:
+    """What csv writes to."""
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+
+    def write(self, piece: str) -> None:
+        """Take a line."""
+        self.pieces.append(piece)
 
 
 def read_decisions(data: bytes, name: str) -> Mapping[Place, str]:
@@ -57,8 +67,8 @@ def _rows(data: bytes, name: str) -> Iterator[tuple[int, list[str]]]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         _refuse(name, f"is not UTF-8 (byte {error.start})", error)
-    first, _, _ = text.partition("\n")
-    table = csv.reader(StringIO(text), dialect="excel-tab" if "\t" in first else "excel")
+    lines = [f"{line}\n" for line in text.split("\n")]
+    table = csv.reader(lines, dialect="excel-tab" if "\t" in lines[0] else "excel")
     for row in _read(table, name):
         if not row or tuple(cell.strip() for cell in row) == COLUMNS:
             continue
