@@ -102,6 +102,7 @@ def _repository(name: str, context: Context) -> Diagnosis:
 
 
 def _head(context: Context) -> CommitId:
+    """Main's newest commit: read by it, what is staged on main is not seen."""
     return main_head(context.lake)
 
 
@@ -155,7 +156,7 @@ def rescue_branch(commit: CommitId) -> str:
 
 def _gate(name: str, context: Context) -> Diagnosis:
     """Its files on main are as ops wrote them."""
-    state = gate_state(context)
+    state = gate_state(context, _head(context))
     text = f"put main's {GATES_PREFIX} and hooks back as ops wrote them"
     repairs = (Repair(kind=RepairKind.GATE, subject=MAIN, text=text),)
     if state.problems:
@@ -191,7 +192,7 @@ def _protection(name: str, context: Context) -> Diagnosis:
 
 def _ontology(name: str, context: Context) -> Diagnosis:
     """Main says what may be labeled."""
-    _, ontology = read_ontology(context.lake, MAIN)
+    _, ontology = read_ontology(context.lake, _head(context))
     count = len({label.value for control in ontology.controls for label in control.labels})
     return healthy(name, f"{count} labels in {LABEL_CONFIG_PATH}")
 

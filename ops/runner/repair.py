@@ -49,7 +49,7 @@ def apply_repair(context: Context, lake: MendableLake, repair: Repair) -> str:
         RepairKind.GATE: lambda: _restore_gate(context),
         RepairKind.PROTECTION: lambda: _protect(context, lake),
         RepairKind.TAG: lambda: _move_tag(lake, repair.subject),
-        RepairKind.BRANCH: lambda: _delete_branch(lake, repair.subject),
+        RepairKind.BRANCH: lambda: _delete_branch(context, lake, repair.subject),
     }
     return mend[repair.kind]()
 
@@ -179,11 +179,13 @@ def _restore_gate(context: Context) -> str:
 
     What that commit had not, and this ops writes, is added; what came around ops is removed.
     """
-    lake, state = context.lake, gate_state(context)
-    files = dict(wanted_gate_files(context, state.written_by or MAIN))
+    lake, main = context.lake, main_head(context.lake)
+    state = gate_state(context, main)
+    source = state.written_by or main
+    files = dict(wanted_gate_files(context, source))
     removed: list[str] = []
     for path in (change.path for change in state.changed):
-        data = lake.read(state.written_by or MAIN, path)
+        data = lake.read(source, path)
         if data is None:
             removed.append(path)
         else:
@@ -236,11 +238,12 @@ def _is(commit: Commit, tag: str) -> bool:
     return is_version(commit) and version_tag(version_number(commit) or 0) == tag
 
 
-def _delete_branch(lake: MendableLake, branch: str) -> str:
+def _delete_branch(context: Context, lake: MendableLake, branch: str) -> str:
     """Delete a branch that main has all of; looked at once more right before.
 
     Raises:
         RefusedError: it holds something that main has not.
+        ConfigurationError: lakeFS cannot be asked.
     """
     if lake.find_commit(branch) is None:
         return f"branch {branch} is gone already"
@@ -252,5 +255,13 @@ def _delete_branch(lake: MendableLake, branch: str) -> str:
             unchanged="the branch is as it was",
             hint="run the command again that made it",
         )
-    lake.delete_branch(branch)
+    try:
+        lake.delete_branch(branch)
+    except ConfigurationError as error:
+        if error.code != "broken-gate":
+            raise
+        # lakeFS asks the hooks of the branch itself (1.84), and cannot read them: main's it can.
+        message = f"Take main's hooks to {branch}"
+        lake.merge(MAIN, branch, message, context.metadata("repair"))
+        lake.delete_branch(branch)
     return f"deleted branch {branch}"

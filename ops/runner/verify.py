@@ -325,7 +325,7 @@ class _Audit:
 
     def gates(self) -> Checked:
         """Main's gate files and its protection, as they are now. Six requests."""
-        state = gate_state(self._context)
+        state = gate_state(self._context, self._line[-1].id)
         found = [_gate("gate-changed", problem, problem.split()[0]) for problem in state.problems]
         found += [
             _gate("gate-outdated", f"{path} is of another version of ops", path, is_info=True)
