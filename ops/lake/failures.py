@@ -142,7 +142,8 @@ _RULES = (
         error=RefusedError,
         code="dirty-branch",
         message="cannot {doing}: something is staged there and not committed",
-        hint="look at it, and take it back, in the lakeFS UI: the branch's Uncommitted Changes",
+        hint="on main: ops doctor --fix\non another branch look at it, and take it back, in the "
+        "lakeFS UI: Uncommitted Changes",
     ),
     _Rule(
         statuses=(400,),
@@ -207,7 +208,8 @@ _RULES = (
         error=ConfigurationError,
         code="broken-gate",
         message="cannot {doing}: a file in _lakefs_actions/ is malformed, so lakeFS refuses",
-        hint="mend or remove the file on that branch; lakeFS's log says which it is",
+        hint="on main: ops doctor --fix\non another branch mend or remove the file; lakeFS's log "
+        "says which it is",
         shows_said=True,
     ),
     _Rule(
