@@ -97,6 +97,16 @@ class Dvc:
         self._do("add", "annotations")
         self._do("push")
 
+    def keep(self) -> None:
+        """Commit what was put to git, so that it can be compared with another."""
+        _run(self._work, "git", "add", "-A")
+        who = ("-c", "user.name=bench", "-c", "user.email=bench@example.org")
+        _run(self._work, "git", *who, "commit", "-m", "version")
+
+    def compare(self) -> None:
+        """Say which files differ between the last two versions that were kept."""
+        self._do("diff", "HEAD~1", "HEAD")
+
     def _do(self, *arguments: str) -> None:
         _run(self._work, self._dvc, *arguments, **self._environment)
 

@@ -22,6 +22,9 @@ from ops.runner.context import Context, main_head
 from ops.runner.snapshot import Cause, pack_version
 from ops.studio import LabelStudio
 
+UNPACKED = "unpacked"
+"""A branch that holds v2's records and v1's snapshot, as a round's branch does."""
+
 _PEOPLE = ("ann@example.org", "ben@example.org")
 
 
@@ -90,6 +93,8 @@ def _put(context: Context, version: int, written: Mapping[str, bytes]) -> None:
     lake.write_many(MAIN, [Upload(path=path, data=data) for path, data in written.items()])
     head = lake.commit(MAIN, "records", {})
     assert head is not None
+    if version > 1:
+        lake.create_branch(UNPACKED, head)
     changed = {record_key(path): ChangeKind.CHANGED for path in written}
     cause = Cause(version=version, reason="bench", made_at=context.timestamp(), history=())
     packed = pack_version(context, cause, main=main, changes_at=head, changed=changed)
@@ -112,7 +117,7 @@ def _record(number: int) -> Record:
     )
     annotation = Annotation(
         unique_id=str(uuid5(NAMESPACE_URL, key)),
-        annotator=_PEOPLE[number % 2],
+        annotator=_PEOPLE[number // 10 % 2],
         round="cheese-1",
         created_at="2026-11-20T09:00:00.000000Z",
         updated_at="2026-11-20T09:00:00.000000Z",
