@@ -281,9 +281,10 @@ _LAYOUT_INTRO = """
 A repository in lakeFS holds, on `main` and on every round's branch:
 """
 _LAYOUT_OUTRO = f"""
-A round's branch is `{names.round_branch("<round>")}`. A version is a merge commit on `main`, its
-tag `{names.version_tag(1)}`, `{names.version_tag(2)}` and so on. The columns of the two Parquet
-files: [snapshot](snapshot.md).
+A round's branch is `{names.round_branch("<round>")}`, that of a change under review
+`{names.change_branch("<change>")}`. A version is a merge commit on `main`, its tag
+`{names.version_tag(1)}`, `{names.version_tag(2)}` and so on. The columns of the two Parquet files:
+[snapshot](snapshot.md).
 """
 
 
@@ -297,6 +298,7 @@ def layout_page() -> str:
         (names.manifest_path("<round>"), "what a round was asked for, by whom, how it ended"),
         (names.tasks_path("<round>"), "the round's tasks, a line each, as at its start"),
         (names.index_path("<round>"), "what an open round has read; on its branch only"),
+        (names.change_path("<change>"), "what a revert or a migration was asked for, and by whom"),
         (names.TASKS_PARQUET, "all tasks of the version, a row each"),
         (names.ANNOTATIONS_PARQUET, "all regions of the version, a row each"),
         (names.CARD_PATH, "the version's card, for people"),
