@@ -66,10 +66,12 @@ class Answers:
                 carried={one.unique_id: one for one in before} if entry.carried else {},
                 kept=() if entry.carried else before,
             )
-            if base and base.quarantined and is_untouched(base, record):
-                record = replace(record, task=base.task, quarantined=True)
             kept = () if entry.carried and answers else before
-            yield Own(base=base, record=record, standing=_standing(record, kept))
+            standing = _standing(record, kept)
+            if base and before and is_untouched(base, record):
+                # Its answers are about base's picture, whichever the round has shown.
+                record = replace(record, task=base.task, quarantined=base.quarantined)
+            yield Own(base=base, record=record, standing=standing)
 
     @cached_property
     def _facts(self) -> RoundFacts:

@@ -18,7 +18,7 @@ from ops.core.names import (
 from ops.core.records import CommitId
 from ops.core.rounds import Manifest, RoundState
 from ops.core.settle import Policy
-from ops.errors import ConflictError
+from ops.errors import ConflictError, PartialError
 from ops.runner.attempt import Asked, Attempt, Finished
 from ops.runner.context import (
     Context,
@@ -33,7 +33,7 @@ from ops.runner.sync import Synced, sync_round
 
 ATTEMPTS = 5
 """How often a finish starts over because another one was first."""
-_OVERTAKEN = frozenset({"main-moved", "merge-conflict"})
+_OVERTAKEN = frozenset({"main-moved", "merge-conflict", "nothing-merged"})
 
 
 def finish_round(
@@ -67,6 +67,7 @@ def finish_round(
             changes that are no round's.
         ConflictError: main and the round changed the same and nobody has said whose answer counts,
             or other finishes kept winning.
+        PartialError: lakeFS has found nothing to merge.
     """
     check_round_name(name)
     asked = Asked(
@@ -81,12 +82,15 @@ def finish_round(
     attempt = 1
     while True:
         main = main_head(context.lake)
+        if done := _find_done(context, name, dry_run=dry_run):
+            # Somebody else finished this very round meanwhile: once is enough.
+            return done
         settings = read_gates(context, main)
         _refuse_open_tasks(synced, asked, settings)
         try:
             finished = Attempt(context, synced, asked, main=main, settings=settings).run()
             break
-        except ConflictError as error:
+        except (ConflictError, PartialError) as error:
             if error.code not in _OVERTAKEN or attempt == ATTEMPTS:
                 raise
         context.reporter.note("main has moved meanwhile; starting over from main")

@@ -135,7 +135,9 @@ class MainSide:
                 base and _with_media(base, main.task.media),
                 _with_media(record, main.task.media),
             )
-        merged = merge_records(base, record, main)
+        # A round that was the first to take a task, and said nothing of it, contradicts nobody.
+        has_spoken = base is not None or bool(record.annotations)
+        merged = merge_records(base, record if has_spoken else None, main)
         record = settle(merged, Policy.OURS if policy is Policy.FAIL else policy)
         is_quarantined = bool(merged.conflicts) and policy is Policy.QUARANTINE
         return self._held(
