@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from ops.core.records import Json, TaskKey
+from ops.errors import UnavailableError
 from ops.ports import TaskRow, Totals
 from ops.studio.failures import FailedError, about, as_mapping
 from ops.studio.sdk import index_query
@@ -185,10 +186,28 @@ class Reader:
         self.http.wait(2 * failures / (_ROW_TRIES * (_ROW_TRIES - 1)))
 
     def _export_chunk(self, project: int, tasks: Sequence[int]) -> list[Mapping[str, Json]]:
+        """Some tasks' documents; in halves where there is no whole answer, down to single tasks.
+
+        A proxy may cut an answer off that takes long, however often it is asked for. Only single
+        tasks are tried again: where nobody answers at all, they are arrived at in no time.
+        """
+        if len(tasks) == 1:
+            return self._exported(project, tasks)
+        try:
+            return self._exported(project, tasks, try_once=True)
+        except UnavailableError:
+            half = len(tasks) // 2
+            halves = (tasks[:half], tasks[half:])
+            return [found for part in halves for found in self._export_chunk(project, part)]
+
+    def _exported(
+        self, project: int, tasks: Sequence[int], **extensions: bool
+    ) -> list[Mapping[str, Json]]:
         # The SDK has `ids` where the route has `ids[]`: it would give the whole project.
         params = {"exportType": "JSON", "download_all_tasks": "true", "ids[]": tasks}
+        url = f"/api/projects/{project}/export"
         with about("project", project):
-            found = self.http.get(f"/api/projects/{project}/export", params=params).json()
+            found = self.http.get(url, params=params, extensions=extensions).json()
         documents = {document["id"]: document for document in found}
         return [documents[task] for task in tasks if task in documents]
 

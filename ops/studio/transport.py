@@ -48,8 +48,8 @@ _NO_COOKIES = DefaultCookiePolicy(allowed_domains=[])
 class Exchange(httpx.Client):
     """Requests to one server with one token. Safe for threads.
 
-    Whoever sends by it gets only answers that say that the request was done. The extension
-    `fail_at_once` of a request leaves the tries after a 5xx to the sender.
+    Whoever sends by it gets only answers that say that the request was done. Two extensions of a
+    request leave tries to the sender: `fail_at_once` those after a 5xx, `try_once` all of them.
 
     Attributes:
         address: the server's, without a slash at the end.
@@ -231,6 +231,8 @@ def _is_passing(status: int) -> bool:
 
 def _may_repeat(request: httpx.Request, error: httpx.HTTPError) -> bool:
     """Say whether another try may help and does no harm: repeatable, or never taken up."""
+    if "try_once" in request.extensions:
+        return False
     if isinstance(error, httpx.HTTPStatusError):
         if error.response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             return True

@@ -367,7 +367,30 @@ def test_every_request_is_reported_in_turn(script: Script, connect: Connect) -> 
     )
     assert list(studio.export(7, range(1, 1001))) == []
     assert sorted(sent) == sorted(script.requests())
-    assert len(sent) == 1 + 4 + 1
+    # The chunk that failed came in halves.
+    assert len(sent) == 1 + 4 + 2
+
+
+def test_an_export_that_is_never_whole_comes_in_halves(script: Script, connect: Connect) -> None:
+    """Down to single tasks, which alone are tried again; each task once, in order."""
+    script.on(RENEW, said({"access": token("access")}))
+    one, two, three = ([{"id": number}] for number in (1, 2, 3))
+    route = "GET /api/projects/7/export"
+    script.on(route, FAILED, said(one), FAILED, FAILED, said(two), said(three))
+    studio = connect(script.url, token("refresh"))
+    assert [document["id"] for document in studio.export(7, [1, 2, 3])] == [1, 2, 3]
+    assert script.requests()[1:] == [route] * 6
+
+
+def test_an_export_nobody_answers_is_given_up(script: Script, connect: Connect) -> None:
+    """Without as many tries as there are tasks."""
+    script.on(RENEW, said({"access": token("access")}))
+    script.on("GET /api/projects/7/export", FAILED)
+    studio = connect(script.url, token("refresh"))
+    with pytest.raises(UnavailableError):
+        list(studio.export(7, range(250)))
+    halvings, tries = 7, 4
+    assert len(script.requests()) == 1 + halvings + tries
 
 
 WATCHED = ("httpx", "ssl", "pydantic", "pandas")
