@@ -4,6 +4,7 @@ Owns where to strike and what is counted. The story itself is told by story.py.
 """
 
 import random
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ops.local import Connection
+from ops.local.home import Service
 from tests.kills.driver import Driver, Point, proxied
+from tests.kills.servers import Servers
 from tests.kills.story import COMMANDS, FINISH, START, SYNC, Ending, Story
 from tests.proxy import Fate, Seen
 
@@ -24,6 +27,7 @@ Perform: TypeAlias = Callable[[Command], None]
 CREW = 2
 """Rounds told at the same time."""
 _PREPARED_AT_ONCE = 12
+_LONGEST_PAUSE_S = 0.03
 
 
 def verb(command: Command) -> str:
@@ -232,6 +236,63 @@ def flaky(seed: int, *, resets: float = 0.10, doubles: float = 0.05) -> Mischief
         def perform(command: Command) -> None:
             runs = driver.until_done(command, plan)
             tally.counts["runs through the flaky network"] += runs
+
+        return perform
+
+    return mischief
+
+
+def doubling(answers: Sequence[Fate]) -> Mischief:
+    """Every request is delivered twice; which answer is given goes round in turn."""
+
+    def mischief(driver: Driver, tally: Tally) -> Perform:
+        def plan(seen: Seen) -> Fate:
+            tally.counts["doubles"] += 1
+            return answers[seen.number % len(answers)]
+
+        def perform(command: Command) -> None:
+            driver.until_done(command, plan)
+
+        return perform
+
+    return mischief
+
+
+def killing_servers(
+    servers: Servers, clean: Clean, service: Service, *, seed: int, strikes: int
+) -> Mischief:
+    """A server is killed so often in each command, at its requests or in the middle of them."""
+
+    def mischief(driver: Driver, tally: Tally) -> Perform:
+        rng = random.Random(seed)  # noqa: S311 - no secret
+        timers: list[threading.Timer] = []
+
+        def strike() -> None:
+            pause_s = rng.uniform(0, _LONGEST_PAUSE_S)
+            timers.append(threading.Timer(pause_s, servers.kill, (service,)))
+            timers[-1].start()
+
+        def mend() -> None:
+            for timer in timers:
+                timer.join()
+            servers.wait()
+
+        def perform(command: Command) -> None:
+            numbers = [
+                seen.number for seen in clean.requests[command] if seen.server == service.value
+            ]
+            fates = (Fate.STRIKE_BEFORE, Fate.STRIKE_DURING, Fate.STRIKE_DURING, Fate.STRIKE_AFTER)
+            met = {number: rng.choice(fates) for number in rng.sample(numbers, strikes)}
+            before = servers.kill_count
+            runs = driver.until_done(
+                command,
+                lambda seen: met.get(seen.number, Fate.THROUGH),
+                strike=strike,
+                mend=mend,
+            )
+            tally.counts[f"runs of {verb(command)}"] += runs
+            name = service.display_name
+            tally.counts[f"kills of {name} in {verb(command)}"] += servers.kill_count - before
 
         return perform
 

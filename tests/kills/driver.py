@@ -6,7 +6,7 @@ Owns the process, and the contract of exit codes that say "run me again". Does n
 import signal
 import subprocess
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -102,12 +102,30 @@ class Driver:
         assert answer.exit_code == 0, answer.stdout + answer.stderr
         return answer
 
-    def until_done(self, arguments: Sequence[str], plan: Plan, *, most: int = 25) -> int:
-        """Run a command again as long as it says that this will help; give how often it ran."""
-        self.proxy.plan(plan)
+    def until_done(
+        self,
+        arguments: Sequence[str],
+        plan: Plan,
+        *,
+        strike: Callable[[], None] | None = None,
+        mend: Callable[[], None] | None = None,
+        most: int = 25,
+    ) -> int:
+        """Run a command again as long as it says that this will help; give how often it ran.
+
+        Args:
+            arguments: the command.
+            plan: what happens to its requests, counted over all runs.
+            strike: what a strike of the plan does.
+            mend: called after each run.
+            most: it must be done after so many runs.
+        """
+        self.proxy.plan(plan, strike)
         for count in range(1, most + 1):
             answer = self.run(arguments)
             self.proxy.drain()
+            if mend is not None:
+                mend()
             if answer.exit_code == 0:
                 return count
             assert answer.exit_code in AGAIN, answer.stdout + answer.stderr

@@ -1,7 +1,8 @@
-"""Whole rounds through a network that loses one request in ten and doubles one in twenty.
+"""Whole rounds through networks that lose and double requests.
 
-Before the server gets it or after it has answered; GETs, POSTs and all. The commands are run again
-as their exit codes say, and the round must end as one that nobody disturbed.
+One that loses one in ten, before the server gets it or after it has answered, and delivers one in
+twenty twice; and one that delivers all of them twice. GETs, POSTs and all. The commands are run
+again as their exit codes say, and the round must end as one that nobody disturbed.
 """
 
 from pathlib import Path
@@ -9,12 +10,19 @@ from pathlib import Path
 import pytest
 
 from ops.local import Connection
-from tests.kills.campaign import flaky, prepared, tell_all, tell_cleanly
+from tests.kills.campaign import doubling, flaky, prepared, tell_all, tell_cleanly
 from tests.laws import note
+from tests.proxy import Fate
 
 pytestmark = pytest.mark.servers
 
-SEEDS = range(6)
+SEEDS = range(4)
+ANSWERS = (
+    (Fate.TWICE,),
+    (Fate.TWICE_FIRST,),
+    (Fate.TWICE, Fate.TWICE_FIRST),
+    (Fate.TWICE_FIRST, Fate.TWICE),
+)
 
 
 def test_rounds_through_a_flaky_network(servers: Connection, tmp_path: Path) -> None:
@@ -33,4 +41,22 @@ def test_rounds_through_a_flaky_network(servers: Connection, tmp_path: Path) -> 
         f"{len(SEEDS)} rounds, {counts['requests through the flaky network']} requests, "
         f"{counts['resets']} reset, {counts['doubles']} doubled, "
         f"{counts['runs through the flaky network']} runs: exactly once",
+    )
+
+
+def test_every_request_delivered_twice(servers: Connection, tmp_path: Path) -> None:
+    clean = tell_cleanly(servers, tmp_path)
+    stories = prepared(servers, tmp_path, len(ANSWERS))
+    disturbed = [
+        (" and ".join(answers), story, doubling(answers))
+        for answers, story in zip(ANSWERS, stories, strict=True)
+    ]
+    tally = tell_all(disturbed, clean)
+    assert not tally.failures, "\n\n".join(tally.failures)
+    requests = sum(map(len, clean.requests.values()))
+    assert tally.counts["doubles"] >= requests * len(ANSWERS)
+    note(
+        "doubled requests",
+        f"{len(ANSWERS)} rounds, all of their {tally.counts['doubles']} requests delivered twice: "
+        "exactly once",
     )
