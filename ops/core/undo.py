@@ -10,7 +10,8 @@ annotations, so that what came later stays; a record it made, in which nothing i
 **A person's work** (undo_work) is found in the states a record had on main, from one version to
 now. Each difference between two states is a *step*, by who saved the annotation in it last; making
 an annotation is its annotator's step, and also of who saved it again, later than a second after.
-Where both states name the same saving, two sides were merged and nobody knows whose words came in.
+Where both states name the same saving, two sides were merged: the step is by who saved the side
+that came in, if that is known.
 What two people did to one annotation between two states cannot be told apart. What ops itself did,
 a migration or a revert, is nobody's step.
 
@@ -46,7 +47,7 @@ A task whose last annotation goes is unfinished, and no longer quarantined: noth
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from itertools import groupby, pairwise
@@ -108,10 +109,33 @@ def undo_merge(after: Record | None, now: Record | None, before: Record | None) 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """A task's record at one commit of main; `is_by_ops` where a change by ops made it so."""
+    """A task's record at one commit of main.
+
+    Attributes:
+        record: None where there is none.
+        is_by_ops: a change by ops made it so.
+        savers: who saved an annotation in the round that made this state, by `unique_id`, where the
+            record names an earlier saving (see doubtful_annotations) and it is known all the same.
+    """
 
     record: Record | None
     is_by_ops: bool = False
+    savers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def doubtful_annotations(before: Record | None, after: Record | None) -> frozenset[str]:
+    """The annotations that say something else and name the saving they named before.
+
+    Two sides of them were merged, and the side that came in was saved earlier than main's.
+    """
+    known = {one.unique_id: one for one in before.annotations} if before else {}
+    return frozenset(
+        one.unique_id
+        for one in (after.annotations if after else ())
+        if (old := known.get(one.unique_id)) is not None
+        and _saving(old) == _saving(one)
+        and not is_exact(old, one)
+    )
 
 
 def undo_work(states: Sequence[State], target: Target) -> Merged:
@@ -147,12 +171,15 @@ class _Link:
 
     annotation: Annotation | None
     is_by_ops: bool
+    saver: str | None
 
 
 def _link(state: State, unique_id: str) -> _Link:
     found = state.record.annotations if state.record else ()
     annotation = next((one for one in found if one.unique_id == unique_id), None)
-    return _Link(annotation=annotation, is_by_ops=state.is_by_ops)
+    return _Link(
+        annotation=annotation, is_by_ops=state.is_by_ops, saver=state.savers.get(unique_id)
+    )
 
 
 def _without_detours(chain: Iterable[_Link]) -> Sequence[_Link]:
@@ -185,14 +212,20 @@ def _whose(before: _State, link: _Link, annotator: str | None) -> _Whose:
         return _Whose.TARGET
     if after is None:
         return _Whose.OTHERS
-    if before is not None and _saving(before) == _saving(after):
+    people = _people(before, after, link.saver)
+    if people is None or (annotator in people and len(people) > 1):
         return _Whose.UNKNOWN
-    people = {after.updated_by or after.annotator}
+    return _Whose.TARGET if annotator in people else _Whose.OTHERS
+
+
+def _people(before: _State, after: Annotation, saver: str | None) -> set[str] | None:
+    """Who made a step; None where nobody knows."""
+    last = after.updated_by or after.annotator
     if before is None:
-        people = {after.annotator, *(people if _is_saved_again(after) else ())}
-    if annotator not in people:
-        return _Whose.OTHERS
-    return _Whose.TARGET if people == {annotator} else _Whose.UNKNOWN
+        return {after.annotator, last} if _is_saved_again(after) else {after.annotator}
+    if _saving(before) != _saving(after):
+        return {last}
+    return {saver} if saver else None
 
 
 def _is_saved_again(annotation: Annotation) -> bool:

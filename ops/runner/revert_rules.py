@@ -13,7 +13,15 @@ from ops.core.changes import ChangeRequest, DatasetChangeKind, Edit, Effect, Rul
 from ops.core.conflicts import Merged
 from ops.core.names import MAIN, RECORD_PREFIX, record_key
 from ops.core.records import CommitId, Record
-from ops.core.undo import State, Target, labels_of, people_of, undo_merge, undo_work
+from ops.core.undo import (
+    State,
+    Target,
+    doubtful_annotations,
+    labels_of,
+    people_of,
+    undo_merge,
+    undo_work,
+)
 from ops.errors import InvalidDataError, RefusedError
 from ops.ports import ChangeKind, Commit
 from ops.runner.context import Context
@@ -120,6 +128,7 @@ class WorkRule:
         self._context = context
         self._since = since
         self._target = target
+        self._last_reads: dict[CommitId, CommitId | None] = {}
         self.seen = Seen()
 
     def __call__(self, main: CommitId) -> Effect:
@@ -133,17 +142,47 @@ class WorkRule:
         for paths in _batches(unread):
             base |= _read(self._context, self._since, paths)
         for path, known in sorted(history.items()):
-            states = [
-                State(
-                    record=_maybe(base if one.is_base else {path: one.data}, path),
-                    is_by_ops=one.is_by_ops,
-                )
-                for one in known
-            ]
+            states = self._states(path, known, base.get(path))
             self.seen.people.update(people_of(states))
             self.seen.labels.update(labels_of(states))
             now = states[-1].record
             yield Edit(key=record_key(path), before=now, after=undo_work(states, self._target))
+
+    def _states(self, path: str, known: Sequence["_Stored"], base: bytes | None) -> list[State]:
+        states: list[State] = []
+        for one in known:
+            record = _maybe({path: base if one.is_base else one.data}, path)
+            before = states[-1].record if states else None
+            doubtful = doubtful_annotations(before, record) if states else frozenset[str]()
+            states.append(
+                State(
+                    record=record,
+                    is_by_ops=one.is_by_ops,
+                    savers=self._savers(path, one.commit) if doubtful and one.commit else {},
+                )
+            )
+        return states
+
+    def _savers(self, path: str, commit: Commit) -> Mapping[str, str]:
+        """Who saved what in the round a commit merged. One request, and one a commit."""
+        if commit.id not in self._last_reads:
+            self._last_reads[commit.id] = self._last_read(commit)
+        read = self._last_reads[commit.id]
+        record = _maybe({path: self._context.lake.read(read, path)}, path) if read else None
+        found = record.annotations if record else ()
+        return {one.unique_id: one.updated_by or one.annotator for one in found}
+
+    def _last_read(self, commit: Commit) -> CommitId | None:
+        """Where a round's branch has what it last read, before main was merged into it."""
+        name = commit.metadata.get("ops.round")
+        if name is None:
+            return None
+        for one in self._context.lake.log(commit.parents[-1], first_parent=True):
+            if one.metadata.get("ops.round") != name:
+                return None
+            if one.metadata.get("ops.kind") == "sync":
+                return one.id
+        return None
 
     def _history(self, main: CommitId) -> Mapping[str, list["_Stored"]]:
         """The states of each record that changed since the version, as bytes, oldest first."""
@@ -156,7 +195,7 @@ class WorkRule:
                 for path in paths:
                     first = _Stored(is_base=kinds[path] is not ChangeKind.ADDED)
                     found.setdefault(path, [first]).append(
-                        _Stored(data=data.get(path), is_by_ops=is_by_ops)
+                        _Stored(data=data.get(path), is_by_ops=is_by_ops, commit=newer)
                     )
         return found
 
@@ -168,6 +207,7 @@ class _Stored:
     data: bytes | None = None
     is_base: bool = False
     is_by_ops: bool = False
+    commit: Commit | None = None
 
 
 def line_since(context: Context, since: CommitId, main: CommitId) -> Sequence[Commit]:

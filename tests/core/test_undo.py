@@ -13,7 +13,7 @@ from ops.core.conflicts import AnnotationConflict, Merged
 from ops.core.merge import merge_records
 from ops.core.records import Annotation, Json, Record, TaskState
 from ops.core.settle import Policy, settle
-from ops.core.undo import State, Target, undo_merge, undo_work
+from ops.core.undo import State, Target, doubtful_annotations, undo_merge, undo_work
 from tests.core.merge_edits import annotation, box, question, record, relation
 from tests.core.undo_world import (
     CLASH,
@@ -202,8 +202,26 @@ def test_a_correction_of_her_new_annotation_is_asked() -> None:
 def test_words_nobody_saved_are_asked() -> None:
     """A merge of two sides keeps one side's saving."""
     hers = saved(FIRST, EVE, 1, box("a", x=10))
-    merged = replace(hers, result=(box("a", x=10), box("b")))
-    assert len(work(record(FIRST), record(hers), record(merged)).conflicts) == 1
+    mixed = replace(hers, result=(box("a", x=10), box("b")))
+    assert len(work(record(FIRST), record(hers), record(mixed)).conflicts) == 1
+    assert doubtful_annotations(record(hers), record(mixed)) == {"u"}
+    assert doubtful_annotations(record(FIRST), record(hers)) == frozenset()
+
+
+@pytest.mark.parametrize(("saver", "left"), [(EVE, [box("a")]), (FAY, [box("a"), box("b")])])
+def test_whose_words_came_in_may_be_known(saver: str, left: list[dict[str, Json]]) -> None:
+    """From the round's branch: then there is nothing to ask."""
+    hers = saved(FIRST, EVE, 1, box("a", x=10))
+    mixed = replace(hers, result=(box("a", x=10), box("b")))
+    states = [State(record=record(FIRST)), State(record=record(hers))]
+    states.append(State(record=record(mixed), savers={"u": saver}))
+    merged = undo_work(states, Target(annotator=EVE))
+    assert merged.conflicts == ()
+    assert merged.record
+    assert (
+        merged.record.annotations[0].result
+        == record(saved(FIRST, EVE, 1, *left)).annotations[0].result
+    )
 
 
 def test_what_ops_did_is_nobodys() -> None:

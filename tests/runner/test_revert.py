@@ -324,3 +324,40 @@ def test_labels_that_main_lacks_do_not_come_back(world: World) -> None:
         revert_to(world.context, "v2")
     assert caught.value.code == "unknown-labels"
     assert world.records() == world.records("v1")
+
+
+def correct(world: World, name: str, labels: tuple[str, str], saver: int) -> None:
+    """Correct the one annotation of a round's task 0 in the editor, as this person."""
+    [project] = [one.id for one in world.studio.projects.values() if one.title == name]
+    task = world.task(key(0), project)
+    [annotation] = [one for one in world.studio.annotations.values() if one.task == task]
+    regions = [region(label, number) for number, label in enumerate(labels)]
+    world.clock.advance(60)
+    world.studio.update_annotation(annotation.id, regions)
+    annotation.updated_by = saver
+
+
+@pytest.mark.parametrize(("who", "left"), [(ANN, ["brie", "brie"]), (BEN, ["gouda", "gouda"])])
+def test_two_people_in_two_rounds_on_one_annotation(who: str, left: list[str]) -> None:
+    """Merged region by region, the record names one saving; the rounds' branches know the other."""
+    world = World(1)
+    max_ = world.studio.ensure_member("max@example.org")
+    start_round(world.context, "first", Selection())
+    world.label(key(0), "brie", "gouda", by=max_)
+    finish(world, "first")
+    for name in ("earlier", "later"):
+        start_round(world.context, name, Selection(labeled_too=True, edit=True))
+    correct(world, "earlier", ("brie", "brie"), world.ben)
+    correct(world, "later", ("gouda", "gouda"), world.ann)
+    finish(world, "later")
+    finish(world, "earlier")
+
+    def labels(ref: str) -> list[str]:
+        [one] = record(world, 0, ref).annotations
+        return [entry["value"]["rectanglelabels"][0] for entry in one.result]  # type: ignore[index,call-overload]
+
+    assert labels("main") == ["gouda", "brie"]
+    assert record(world, 0).annotations[0].updated_by == ANN
+    found = without(world, who, "v1")
+    merge_change(world.context, found.change.name, rule_of)
+    assert labels("main") == left
