@@ -23,6 +23,7 @@ from ops.runner.context import Context
 from ops.runner.data import add_media
 from ops.runner.init import init_repository
 from ops.runner.start import start_round
+from ops.runner.verify import verify_dataset
 from ops.studio import LabelStudio, StudioAnnotators
 from tests.command import Ops
 from tests.context import real_context
@@ -121,6 +122,7 @@ def test_the_story_is_told_and_holds(
     assert (again.diff, again.reads) == (told.diff, told.reads)
     assert context.lake.find_commit("main") == main
     assert _answered(context, told.first) == (len(answers) - skips, skips)
+    assert verify_dataset(context, every_version=True, deep=True).findings == []
 
 
 @dataclass(kw_only=True)
