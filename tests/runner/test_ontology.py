@@ -31,8 +31,7 @@ from tests.runner.world import World
 RENAME, MERGE, SPLIT, REMOVE = Operation
 
 
-@pytest.fixture
-def world() -> World:
+def labeled() -> World:
     """Four labeled tasks on main, v1; two images nobody has labeled."""
     world = World()
     start_round(world.context, "cheese", Selection(limit=4))
@@ -43,6 +42,12 @@ def world() -> World:
     world.label("p003.png", "brie")
     finish_round(world.context, "cheese")
     return world
+
+
+@pytest.fixture
+def world() -> World:
+    """A labeled dataset."""
+    return labeled()
 
 
 def ask(operation: Operation, *sources: str, into: tuple[str, ...] = ()) -> MigrationRequest:
