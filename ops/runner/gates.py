@@ -246,8 +246,7 @@ def publish_files(
 ) -> CommitId | None:
     """Put files onto main through a branch of their own, in one merge. Seven requests.
 
-    Killed anywhere it leaves main as it was or with all of them; the branch is found and taken up
-    again from the same main.
+    Killed anywhere it leaves main as it was or with all of them.
 
     Args:
         context: the servers.
@@ -262,7 +261,10 @@ def publish_files(
     """
     lake, main = context.lake, main_head(context.lake)
     branch = f"ops-{kind}-{main[:12]}"
-    lake.create_branch(branch, main)
+    if not lake.create_branch(branch, main):
+        # What an interrupted run left there.
+        lake.delete_branch(branch)
+        lake.create_branch(branch, main)
     lake.write_many(
         branch,
         [
