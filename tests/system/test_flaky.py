@@ -11,6 +11,7 @@ import pytest
 
 from ops.local import Connection
 from tests.kills.campaign import doubling, flaky, prepared, tell_all, tell_cleanly
+from tests.kills.long_round import sync_through_cuts
 from tests.laws import note
 from tests.proxy import Fate
 
@@ -59,4 +60,16 @@ def test_every_request_delivered_twice(servers: Connection, tmp_path: Path) -> N
         "doubled requests",
         f"{len(ANSWERS)} rounds, all of their {tally.counts['doubles']} requests delivered twice: "
         "exactly once",
+    )
+
+
+def test_a_network_that_cuts_long_answers_off(servers: Connection, tmp_path: Path) -> None:
+    """250 tasks of an export take longer than it allows; half of them do not."""
+    arrived = sync_through_cuts(servers, tmp_path, task_count=500, each=4, cut_after_s=2, chunk_s=3)
+    assert arrived.annotation_count == 2_000
+    assert arrived.cut_count > 1
+    note(
+        "cut answers",
+        f"{arrived.annotation_count} annotations through a network that cuts answers off after "
+        f"2 s, {arrived.cut_count} cut: each there, once and whole",
     )
