@@ -180,7 +180,7 @@ def _protection(name: str, context: Context) -> Diagnosis:
     if context.lake.is_protected(MAIN):
         return healthy(name, "main changes by merges alone")
     error = ConfigurationError(
-        "not-protected",
+        "main-unprotected",
         "main is not protected: anybody writes to it directly",
         subject=MAIN,
         unchanged="nothing was changed",

@@ -32,9 +32,10 @@ from ops.core.names import (
 )
 from ops.core.records import CommitId, Json
 from ops.core.task_list import decode_tasks
-from ops.errors import InvalidDataError, NotFoundError, RefusedError
+from ops.errors import InvalidDataError, RefusedError
 from ops.ports import Commit, Lake
 from ops.runner.context import Context, main_head, read_manifest
+from ops.runner.dataset import resolve
 from ops.runner.gates import gate_state
 from ops.runner.verify_state import StateAudit
 
@@ -221,15 +222,18 @@ class _Audit:
         self._tags = dict(self._lake.tags())
 
     def _on_main(self, ref: str) -> CommitId:
-        found = self._lake.find_commit(ref)
-        if found is not None and found in self._places:
+        """The commit of a ref.
+
+        Raises:
+            NotFoundError: there is no such ref.
+            RefusedError: it is no commit of main's own line.
+        """
+        found = resolve(self._context, ref)
+        if found in self._places:
             return found
-        known = found is not None
-        raise (RefusedError if known else NotFoundError)(
-            "not-on-main" if known else "no-such-ref",
-            f"{ref} is no commit of {MAIN}'s own line"
-            if known
-            else f"there is no branch, tag or commit {ref}",
+        raise RefusedError(
+            "not-on-mains-line",
+            f"{ref} is no commit of {MAIN}'s own line",
             subject=ref,
             unchanged="nothing was changed: an audit only reads",
             hint="list versions with: ops dataset log",
@@ -333,7 +337,7 @@ class _Audit:
         ]
         if not self._lake.is_protected(MAIN):
             found.append(
-                _gate("not-protected", "main is not protected: anybody writes to it", MAIN)
+                _gate("main-unprotected", "main is not protected: anybody writes to it", MAIN)
             )
         return Checked(check=Check.GATES, looked_at="main as it is now", findings=found)
 

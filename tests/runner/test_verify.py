@@ -367,7 +367,7 @@ def test_the_gate(world: World) -> None:
         ("gate-changed", extra),
         ("gate-changed", ACTION_PATH),
         ("gate-changed", GATES_PATH),
-        ("not-protected", "main"),
+        ("main-unprotected", "main"),
     }
 
 
