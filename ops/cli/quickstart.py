@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ops.cli import dataset
+from ops.cli import history
 from ops.cli.endings import own_result, planned_result, story_result
 from ops.cli.init import read_label_config
 from ops.cli.output import Result
@@ -148,7 +148,7 @@ def _digits(ready: Ready, *, count: int, dry_run: bool) -> Result:
     )
     if dry_run:
         return planned_result(ready, [step.text for step in told.steps])
-    return story_result(ready, told, dataset.log(session))
+    return story_result(ready, told, history.log(session))
 
 
 def _people(context: "Context") -> "Annotators":
