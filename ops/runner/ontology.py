@@ -6,6 +6,7 @@ change_merge.py's, what open rounds make of it ontology_news.py's.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -91,33 +92,46 @@ def _add(context: Context, labels: Sequence[str], control: str | None, *, dry_ru
     for label in labels:
         before, text = text, plan_label(text, label, control=control)
         new += [label] if text != before else []
-    if dry_run or not new:
-        return Added(labels=tuple(new), label_config=text, commit=None)
-    lake = context.lake
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    branch = f"ontology-{digest}-{main[:12]}"
+    commit = _merge_label_config(context, main, text, new) if new and not dry_run else None
+    if not dry_run:
+        _remove_branches(context, text)
+    return Added(labels=tuple(new), label_config=text, commit=commit)
+
+
+def _merge_label_config(
+    context: Context, main: CommitId, text: str, new: Sequence[str]
+) -> CommitId | None:
+    lake, branch = context.lake, _branch(text) + main[:12]
     if not lake.create_branch(branch, main):
         # What an interrupted run left there.
         lake.delete_branch(branch)
         lake.create_branch(branch, main)
-    lake.write_many(branch, [_upload(text)])
+    config = Upload(path=LABEL_CONFIG_PATH, data=text.encode(), content_type="application/xml")
+    lake.write_many(branch, [config])
     message = f"Add {', '.join(new)} to the ontology"
     metadata = context.metadata(
         DatasetChangeKind.ONTOLOGY.value,
         ontology_operation="add",
-        ontology_labels=", ".join(new),
+        ontology_labels=json.dumps(new, ensure_ascii=False),
         ontology_digest=parse_ontology(text).digest,
     )
     head = lake.commit(branch, message, metadata) or lake.find_commit(branch)
     try:
-        commit = publish(context, str(head), onto=main, message=message, metadata=metadata)
-    finally:
+        return publish(context, str(head), onto=main, message=message, metadata=metadata)
+    except ConflictError:
         lake.delete_branch(branch)
-    return Added(labels=tuple(new), label_config=text, commit=commit)
+        raise
 
 
-def _upload(text: str) -> Upload:
-    return Upload(path=LABEL_CONFIG_PATH, data=text.encode(), content_type="application/xml")
+def _branch(text: str) -> str:
+    """What the branches begin with on which a label config comes to main."""
+    return f"ontology-{hashlib.sha256(text.encode()).hexdigest()[:12]}-"
+
+
+def _remove_branches(context: Context, text: str) -> None:
+    """What this run, or an interrupted one, needed to bring a label config to main."""
+    for branch, _ in list(context.lake.branches(_branch(text))):
+        context.lake.delete_branch(branch)
 
 
 def propose_migration(
