@@ -191,6 +191,7 @@ class Extent:
         added, removed, changed: records.
         areas: objects by area.
         other_count: objects of no area: rounds, snapshot, card, and what is no part of a dataset.
+        only_adds_images: pictures came, and nothing else happened: they falsify no label.
     """
 
     added: int = 0
@@ -198,6 +199,7 @@ class Extent:
     changed: int = 0
     areas: Mapping[Area, int]
     other_count: int = 0
+    only_adds_images: bool = False
 
     @classmethod
     def of(cls, changes: Iterable[tuple[str, str]]) -> "Extent":
@@ -205,15 +207,20 @@ class Extent:
         areas = dict.fromkeys(Area, 0)
         records = {"added": 0, "removed": 0, "changed": 0}
         other_count = 0
+        kinds: set[tuple[Area | None, str]] = set()
         for path, kind in changes:
             area = area_of(path)
+            kinds.add((area, kind))
             if area is None:
                 other_count += 1
                 continue
             areas[area] += 1
             if area is Area.RECORDS:
                 records[kind] += 1
-        return cls(**records, areas=areas, other_count=other_count)
+        only_adds_images = kinds == {(Area.IMAGES, "added")}
+        return cls(
+            **records, areas=areas, other_count=other_count, only_adds_images=only_adds_images
+        )
 
     @property
     def in_words(self) -> str:
@@ -238,6 +245,8 @@ def area_of(path: str) -> Area | None:
 def around_ops(commit: CommitFacts, extent: Extent, *, version_before: int | None) -> Finding:
     """The finding that names a commit that came onto main around ops.
 
+    One that only added pictures, as an import in place does, is no fault.
+
     Args:
         commit: the commit.
         extent: what it changed.
@@ -251,12 +260,13 @@ def around_ops(commit: CommitFacts, extent: Extent, *, version_before: int | Non
         f"around ops; it changed {extent.in_words}",
         subject=commit.id,
         commit=commit.id,
-        remedy=_remedy(extent, version_before),
+        remedy=_remedy(commit, extent, version_before),
+        is_info=extent.only_adds_images,
     )
 
 
-def _remedy(extent: Extent, version_before: int | None) -> str:
-    areas = extent.areas
+def _remedy(commit: CommitFacts, extent: Extent, version_before: int | None) -> str:
+    areas, name = extent.areas, commit.id[:12]
     ways: list[str] = []
     if areas[Area.GATES]:
         ways.append("put the gate back: ops doctor --fix")
@@ -268,7 +278,7 @@ def _remedy(extent: Extent, version_before: int | None) -> str:
         ways.append("look at the ontology it left: ops ontology show")
     if areas[Area.IMAGES]:
         ways.append("see whether its pictures are right: ops data list")
-    ways.append("it stays in history; look after it alone with: ops dataset verify --since COMMIT")
+    ways.append(f"it stays in history; look at what came after: ops dataset verify --since {name}")
     return "\n".join(ways)
 
 
@@ -289,7 +299,7 @@ def beyond_its_kind(commit: CommitFacts, touched: Iterable[Area]) -> Iterable[Fi
                 message=f"a commit of kind {kind!r} changed {area.value}, which that kind does not",
                 subject=commit.id,
                 commit=commit.id,
-                remedy="see what it did: ops dataset diff COMMIT~1 COMMIT"
+                remedy=f"see what it did: ops dataset diff {commit.id[:12]}~1 {commit.id[:12]}"
                 if area is Area.RECORDS
                 else "see what it did in the lakeFS UI; gate files are put back by: "
                 "ops doctor --fix",

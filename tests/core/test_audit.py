@@ -115,7 +115,7 @@ def test_an_extent_counts_and_says_what_was_changed() -> None:
         ("annotations/a.json", None, "remove them on a branch"),
         ("ontology/label_config.xml", 3, "ops ontology show"),
         ("images/a.png", 3, "ops data list"),
-        ("odd.txt", 3, "--since COMMIT"),
+        ("odd.txt", 3, "--since 333333333333"),
     ],
 )
 def test_the_remedy_is_for_what_was_changed(path: str, version: int | None, remedy: str) -> None:
@@ -129,6 +129,24 @@ def test_the_remedy_is_for_what_was_changed(path: str, version: int | None, reme
         if one in remedy
     }
     assert not [one for one in others if one in finding.remedy]
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_info"),
+    [
+        ([("images/a.png", "added")], True),
+        ([("images/a.png", "added"), ("images/b.png", "changed")], False),
+        ([("images/a.png", "removed")], False),
+        ([("images/a.png", "added"), ("odd.txt", "added")], False),
+        ([], False),
+    ],
+)
+def test_pictures_that_only_came_are_no_fault(
+    changes: list[tuple[str, str]], is_info: bool
+) -> None:
+    """An import in place passes no gate, and falsifies no label."""
+    finding = around_ops(Commit(), Extent.of(changes), version_before=None)
+    assert finding.is_info is is_info
 
 
 @pytest.mark.parametrize("kind", KINDS)
