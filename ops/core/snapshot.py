@@ -188,11 +188,22 @@ def _text(value: Json) -> str | None:
 
 
 def _whole(value: Json) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if -_TOO_WIDE <= value < _TOO_WIDE else None
+
+
+_TOO_WIDE = 2**63
 
 
 def _number(value: Json) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        # A whole number beyond all floats.
+        return None
 
 
 def _points(value: Json) -> list[list[float]] | None:

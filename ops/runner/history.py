@@ -15,7 +15,7 @@ from ops.core.canonical import content, decode_record
 from ops.core.history import Revision
 from ops.core.index import TIME_FORMAT
 from ops.core.names import MAIN, media_path, media_problem, record_path, tag_version
-from ops.core.records import CommitId, Record, TaskKey
+from ops.core.records import Annotation, CommitId, Record, TaskKey
 from ops.errors import InvalidDataError, NotFoundError
 from ops.ports import Commit, Lake
 from ops.runner.context import Context
@@ -44,7 +44,7 @@ def task_history(context: Context, key: TaskKey, ref: str = MAIN) -> TaskHistory
     """A task's record at every commit on the way to a ref that changed it.
 
     Cost: one request a 1 000 commits, one a commit of main (many in flight), and one for each that
-    changed the record; two or three more for each in which two rounds were merged.
+    changed the record; for each in which two rounds were merged some more, as _in_round.
 
     Raises:
         NotFoundError: no such ref, no such image, or nobody has labeled it on the way there.
@@ -142,37 +142,44 @@ class _Walk:
         """
         record = self._record(stop.commit.id) if stop.has_record else None
         revision = stop.revision(record)
-        if self._is_merged(revision):
-            revision = replace(revision, in_round=self._in_round(stop, revision.round))
+        if merged := self._merged(revision):
+            revision = replace(revision, in_round=self._in_round(stop, revision, merged))
         self.revisions.append(revision)
 
     def _record(self, commit: CommitId) -> Record | None:
         data = self.lake.read(commit, record_path(self.key))
         return None if data is None else decode_record(data, key=self.key)
 
-    def _is_merged(self, revision: Revision) -> bool:
-        """Whether a round changed an annotation that names another round as its last."""
+    def _merged(self, revision: Revision) -> set[str]:
+        """The annotations a round changed that name another round as the last to do so."""
         if revision.round is None or revision.record is None:
-            return False
+            return set()
         before = self.revisions[-1].record if self.revisions else None
         known = {one.unique_id: content(one) for one in before.annotations} if before else {}
-        return any(
-            one.round != revision.round and known.get(one.unique_id) != content(one)
+        return {
+            one.unique_id
             for one in revision.record.annotations
-        )
+            if one.round != revision.round and known.get(one.unique_id) != content(one)
+        }
 
-    def _in_round(self, stop: _Stop, round_name: str | None) -> Record | None:
-        """The record as the round last read it from Label Studio, before main was merged into it.
+    def _in_round(self, stop: _Stop, revision: Revision, merged: set[str]) -> Record | None:
+        """The record with these annotations as the round's last sync of them has them.
 
-        One request a 1 000 commits of the branch, and one.
+        Syncs after a rebase hold what was merged already. One request a 1 000 commits of the
+        branch, and one a sync back to the one sought.
         """
+        found: dict[str, Annotation] = {}
         for one in self.lake.log(stop.commit.parents[-1], first_parent=True):
             facts = _Stop(commit=one).facts
-            if facts.get("round") != round_name:
-                return None
-            if facts.get("kind") == "sync":
-                return self._record(one.id)
-        return None
+            if facts.get("round") != revision.round or found.keys() == merged:
+                break
+            record = self._record(one.id) if facts.get("kind") == "sync" else None
+            for annotation in record.annotations if record else ():
+                if annotation.unique_id in merged and annotation.round == revision.round:
+                    found.setdefault(annotation.unique_id, annotation)
+        if revision.record is None or not found:
+            return None
+        return replace(revision.record, annotations=tuple(found.values()))
 
 
 def _check_key(key: TaskKey) -> None:

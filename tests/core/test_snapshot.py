@@ -146,6 +146,16 @@ def test_points_are_numbers_or_stay_in_the_value() -> None:
     assert (two["points"], two["value"]) == (None, '{"points":[[1,"2"]]}')
 
 
+def test_numbers_beyond_the_columns_stay_in_the_value() -> None:
+    """Whatever a program wrote into Label Studio: a version can be packed, and nothing is lost."""
+    value: Json = {"x": 10**400, "y": 2**70, "rectanglelabels": ["Cat"]}
+    region: dict[str, Json] = {**_BOX, "value": value, "original_width": 2**63}
+    [row] = region_columns(_record("a.jpg", _annotation("u1", region)))
+    assert (row["x"], row["y"], row["original_width"]) == (None, float(2**70), None)
+    assert row["value"] is not None
+    assert json.loads(row["value"]) == {"x": 10**400}
+
+
 def test_a_relation_is_a_row_of_its_own_type() -> None:
     """It is no region: it has no id, and is counted nowhere as one."""
     record = _record("a.jpg", _annotation("u1", _BOX, _CHOICE, _RELATION))

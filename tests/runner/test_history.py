@@ -11,6 +11,7 @@ from ops.errors import InvalidDataError, NotFoundError
 from ops.ports import Upload
 from ops.runner.finish import finish_round
 from ops.runner.history import task_history
+from ops.runner.rebase import rebase_round
 from ops.runner.revert import revert_to
 from ops.runner.start import start_round
 from ops.runner.sync import sync_round
@@ -137,6 +138,39 @@ def test_an_open_round_is_told_as_not_on_main(world: World) -> None:
     assert [entry.revision.version for entry in log(world)] == [1, 2, 3]
     finish_round(world.context, "four")
     assert [entry.revision.version for entry in log(world)] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("is_rebased", [False, True])
+def test_two_rounds_merged_in_one_annotation_are_told_apart(
+    world: World, *, is_rebased: bool
+) -> None:
+    """The record names the later of both; who changed what is known all the same."""
+    selection = Selection(keys=(KEY,), edit=True, labeled_too=True)
+    for name, who, result in (
+        ("five", world.ben, [region("brie", 1), region("brie", 2)]),
+        ("four", world.ann, [region("gouda", 1), region("gouda", 2)]),
+    ):
+        start_round(world.context, name, selection)
+        world.clock.advance(60)
+        world.studio.update_annotation(annotation(world), result)
+        world.studio.annotations[annotation(world)].updated_by = who
+        sync_round(world.context, name)
+    finish_round(world.context, "four")
+    if is_rebased:
+        rebase_round(world.context, "five")
+        five = max(world.studio.projects) - 1
+        world.studio.annotate(world.task(KEY, five), [region("brie", 9)], annotator=world.ben)
+        assert sync_round(world.context, "five").commit
+    finish_round(world.context, "five")
+    record = task_history(world.context, KEY).revisions[-1].record
+    assert record is not None
+    assert record.annotations[0].round == "four"
+    told = blame(log(world)).present
+    first = tuple(one for one in told if one.place.annotation == record.annotations[0].unique_id)
+    assert regions(first) == [
+        ("r1", Verb.CHANGED, 5, "five", "ben@example.org"),
+        ("r2", Verb.CHANGED, 4, "four", "ann@example.org"),
+    ]
 
 
 def test_deleted_annotation_has_no_known_remover(world: World) -> None:
