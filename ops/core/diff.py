@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ops.core.annotation_merge import is_same
 from ops.core.churn import AnnotatorDiff, Churn, Kind, States, TaskDiff, transitions_json
-from ops.core.likeness import TOLERANCE_PERCENT
+from ops.core.likeness import TOLERANCE_PERCENT, is_exact
 from ops.core.pairing import RegionPair, overlaps, region_pairs
 from ops.core.records import Annotation, Json, Record, TaskKey
 from ops.core.spread import Spread
@@ -163,7 +163,7 @@ class _Tally:
     def add(self, before: Record | None, after: Record | None) -> None:
         """Count one task in."""
         known = after or before
-        if known is None or before == after:
+        if known is None or is_exact(before, after):
             return
         own = _Counts()
         people: set[str] = set()

@@ -96,7 +96,7 @@ def _by_place(annotation: Annotation | None) -> dict[_Place, list[_Entry]]:
         return found
     for unit, entries in units(annotation.result).items():
         for entry in said(entries) if unit[0] != RELATION else []:
-            if unit[0] == ANSWER and len(entries) == 1:
+            if unit[0] == ANSWER:
                 entry.pop("id", None)
             control = str(entry.get("from_name")), str(entry.get("to_name"))
             found.setdefault((unit, *control, str(entry.get("type"))), []).append(entry)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ops.core.canonical import encode_record, normalise_record
 from ops.core.churn import AnnotatorDiff, Churn, Kind
 from ops.core.diff import LabelDiff, diff_records
-from ops.core.records import Annotation, Record, TaskKey, TaskState
+from ops.core.records import Annotation, Json, Record, TaskKey, TaskState
 from ops.core.snapshot import Figures, Tally, task_columns
 from ops.core.spread import Spread
 from tests.core.diff_oracle import Document, Pair, oracle
@@ -301,6 +301,49 @@ def test_what_has_no_area_is_moved_and_not_measured() -> None:
     diff = diff_records([(one(point(1)), one(point(2)))])
     assert diff.geometry == Spread(unmeasured_count=1)
     assert diff.labels == {"brie": Churn(changed=1)}
+
+
+def other(kind: str, **value: Json) -> Region:
+    """The entry of another control about region a."""
+    return {**box("a"), "type": kind, "from_name": "z", "value": value}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([other("pairwise", selected="left")], [other("pairwise", selected="right")]),
+        (
+            [other("videorectangle", sequence=[{"frame": 1, "x": 3}], labels=["brie"])],
+            [other("videorectangle", sequence=[{"frame": 1, "x": 3}], labels=["gouda"])],
+        ),
+        ([other("textarea", x=1, text=["old"])], [other("textarea", x=1, text=["mild"])]),
+        ([{**box("a"), "meta": {"checked": 1}}], [{**box("a"), "meta": {"checked": True}}]),
+    ],
+)
+def test_another_word_about_a_region_moves_nothing(
+    before: list[Region], after: list[Region]
+) -> None:
+    """It is changed: a choice, a class, a text, a note that was 1 and is true."""
+    diff = diff_records([(one(*before), one(*after))])
+    assert diff.regions == Churn(changed=1)
+    assert diff.geometry == Spread()
+
+
+def test_a_region_is_measured_by_the_entry_that_says_where_it_is() -> None:
+    """Before or after another one that was moved with it and has no area."""
+    for control in ("a", "z"):
+        note, moved = ({**other("textarea", x=x), "from_name": control} for x in (0, 1.5))
+        diff = diff_records([(one(box("a"), note), one(box("a", x=1.5), moved))])
+        assert (diff.geometry.count, diff.geometry.unmeasured_count) == (1, 0)
+
+
+def test_two_answers_to_one_question_are_a_set() -> None:
+    """Which of them was given first plays no part."""
+    before = one(scene("brie", "p"), scene("gouda", "q"))
+    after = one(scene("gouda", "p"), scene("fox", "q"))
+    diff = diff_records([(before, after)])
+    assert diff.regions == Churn(changed=1)
+    assert diff.transitions == {("brie", "fox"): 1}
 
 
 def test_relations_are_no_regions() -> None:
