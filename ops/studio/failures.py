@@ -131,6 +131,7 @@ class UnreachableError(UnavailableError):
 
     def __init__(self, url: str, request: str, *, tries: str) -> None:
         """Name the request and the tries, as `after 4 tries in 7 s`."""
+        self.request = request
         super().__init__(
             "label-studio-unreachable",
             f"Label Studio does not answer at {url} ({tries})",
@@ -146,13 +147,14 @@ class FailedError(UnavailableError):
 
     def __init__(self, url: str, request: str, *, status: int, tries: str) -> None:
         """Name the request and the tries, as `after 4 tries in 7 s`; keep the status."""
-        self.status = status
+        self.request, self.status = request, status
         super().__init__(
             "label-studio-failed",
             f"Label Studio answers {status} ({tries})",
             where=(("server", url), ("request", request)),
             unchanged=_aftermath(request),
-            hint="run the same command again; its log says more: ops local logs label-studio",
+            hint="run the same command again; its log says why, such as a full disk:\n"
+            "ops local logs label-studio",
         )
 
 

@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from ops.core.records import Json, TaskKey
-from ops.errors import UnavailableError
 from ops.ports import TaskRow, Totals
-from ops.studio.failures import FailedError, about, as_mapping
+from ops.studio.failures import FailedError, UnreachableError, about, as_mapping
 from ops.studio.sdk import index_query
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ _COUNTS = "task_number,total_annotations_number,skipped_annotations_number"
 _ROW_FIELDS = "id,data,updated_at,total_annotations,cancelled_annotations"
 _ROW_PAGE, _SMALLEST_ROW_PAGE = 1000, 50
 _ROW_TRIES = 12
+_ROWS = "GET /api/tasks/"
 # 250 ids make a URL of 5 kB: nginx takes 8 kB, Django 1 000 parameters.
 _EXPORT_CHUNK = 250
 _EXPORTS_IN_FLIGHT = 3
@@ -99,6 +99,9 @@ class Reader:
         One request a 1 000 tasks, lazily. A page starts after the last id seen, so that tasks
         deleted or imported meanwhile move no row past it: every task that is there from the first
         request to the last is given, once.
+
+        Raises:
+            FailedError: a page failed time and again, however small; or the token's renewal.
         """
         since = None if since is None else _time(since)
         last_id, size, failures = 0, _ROW_PAGE, 0
@@ -106,6 +109,9 @@ class Reader:
             try:
                 page = self._row_page(project, index_query(after=last_id, since=since), size)
             except FailedError as failed:
+                if failed.request != _ROWS:
+                    # The renewal of the token, which has had its tries.
+                    raise
                 # 1.23 answers 500 where a task of the page is deleted while it is put together: a
                 # smaller page is put together sooner.
                 failures, size = failures + 1, max(size // 2, _SMALLEST_ROW_PAGE)
@@ -180,9 +186,7 @@ class Reader:
         """
         if failures == _ROW_TRIES:
             tries = f"after {failures} tries"
-            raise FailedError(
-                self.url, "GET /api/tasks/", status=failed.status, tries=tries
-            ) from failed
+            raise FailedError(self.url, _ROWS, status=failed.status, tries=tries) from failed
         self.http.wait(2 * failures / (_ROW_TRIES * (_ROW_TRIES - 1)))
 
     def _export_chunk(self, project: int, tasks: Sequence[int]) -> list[Mapping[str, Json]]:
@@ -190,12 +194,18 @@ class Reader:
 
         A proxy may cut an answer off that takes long, however often it is asked for. Only single
         tasks are tried again: where nobody answers at all, they are arrived at in no time.
+
+        Raises:
+            FailedError: not even a single task is answered; or the token is not renewed.
+            UnreachableError: the same, without an answer.
         """
         if len(tasks) == 1:
             return self._exported(project, tasks)
         try:
             return self._exported(project, tasks, try_once=True)
-        except UnavailableError:
+        except (FailedError, UnreachableError) as failed:
+            if not failed.request.endswith("/export"):
+                raise
             half = len(tasks) // 2
             halves = (tasks[:half], tasks[half:])
             return [found for part in halves for found in self._export_chunk(project, part)]

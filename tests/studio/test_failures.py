@@ -393,6 +393,18 @@ def test_an_export_nobody_answers_is_given_up(script: Script, connect: Connect) 
     assert len(script.requests()) == 1 + halvings + tries
 
 
+def test_a_renewal_that_fails_is_not_taken_for_what_was_asked(
+    script: Script, connect: Connect
+) -> None:
+    """Neither smaller pages nor half an export would help."""
+    script.on(RENEW, FAILED)
+    with pytest.raises(UnavailableError):
+        list(connect(script.url, token("refresh")).task_rows(7))
+    with pytest.raises(UnavailableError):
+        list(connect(script.url, token("refresh")).export(7, range(250)))
+    assert script.requests() == [RENEW] * (4 + 4)
+
+
 WATCHED = ("httpx", "ssl", "pydantic", "pandas")
 IMPORTED = f"print([name for name in {WATCHED} if name in sys.modules])"
 
