@@ -13,15 +13,8 @@ from ops.core.changes import ChangeRequest, DatasetChangeKind, Edit, Effect, Rul
 from ops.core.conflicts import Merged
 from ops.core.names import MAIN, RECORD_PREFIX, record_key
 from ops.core.records import CommitId, Record
-from ops.core.undo import (
-    State,
-    Target,
-    doubtful_annotations,
-    labels_of,
-    people_of,
-    undo_merge,
-    undo_work,
-)
+from ops.core.steps import State, doubtful_annotations, labels_of, people_of
+from ops.core.undo import Target, undo_merge, undo_work
 from ops.errors import InvalidDataError, RefusedError
 from ops.ports import ChangeKind, Commit
 from ops.runner.context import Context

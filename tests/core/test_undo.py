@@ -13,7 +13,8 @@ from ops.core.conflicts import AnnotationConflict, Merged
 from ops.core.merge import merge_records
 from ops.core.records import Annotation, Json, Record, TaskState
 from ops.core.settle import Policy, settle
-from ops.core.undo import State, Target, doubtful_annotations, undo_merge, undo_work
+from ops.core.steps import State, doubtful_annotations
+from ops.core.undo import Target, undo_merge, undo_work
 from tests.core.merge_edits import annotation, box, question, record, relation
 from tests.core.undo_world import (
     CLASH,
@@ -296,3 +297,28 @@ def test_a_round_that_changed_the_record() -> None:
     assert len(undo_merge(made, touched, record(FIRST)).conflicts) == 1
     assert undo_merge(made, made, record(FIRST)) == merge_records(made, made, record(FIRST))
     assert undo_merge(None, None, made).record == made
+
+
+def test_a_round_undone_leaves_nothing_empty_that_nobody_left_empty() -> None:
+    """It drew b, somebody then removed a: without b nothing would be left."""
+    made = record(saved(FIRST, ADA, 1, box("a"), box("b")))
+    now = record(saved(FIRST, ADA, 2, box("b")))
+    merged = undo_merge(made, now, record(FIRST))
+    assert len(merged.conflicts) == 1
+    assert settle(merged, Policy.OURS) == now
+    assert settle(merged, Policy.THEIRS) == record(FIRST)
+    assert undo_merge(made, record(FIRST), record(FIRST)).conflicts == ()
+
+
+@settings(max_examples=400)
+@given(stories, st.sampled_from([*Policy][1:]), st.booleans())
+def test_a_merge_undone_again_changes_nothing(
+    story: Story, policy: Policy, made_the_record: bool
+) -> None:
+    """Whatever came later, and whatever decided; what nobody touched since is as before."""
+    before, made, *later = [to_record(commit) for commit in story.commits]
+    known = None if made_the_record else before
+    now = later[-1] if later else made
+    undone = settle(undo_merge(made, now, known), policy)
+    assert settle(undo_merge(made, undone, known), policy) == undone
+    assert undo_merge(made, made, known).record == known

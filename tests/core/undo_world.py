@@ -167,6 +167,8 @@ def steps_of(story: Story, unique_id: str, who: str | None) -> list[Step]:
     path: list[Said | None] = []
     by_ops: list[bool] = []
     for one, is_by_ops in zip(story.chain(unique_id), story.by_ops, strict=True):
+        if path and path[-1] == one:
+            continue
         if is_by_ops and one in path:
             end = path.index(one) + 1
             path, by_ops = path[:end], by_ops[:end]
@@ -176,7 +178,6 @@ def steps_of(story: Story, unique_id: str, who: str | None) -> list[Step]:
     return [
         (whose(before, after, who, by_ops=by_ops[number + 1]), before, after)
         for number, (before, after) in enumerate(pairwise(path))
-        if before != after
     ]
 
 
@@ -230,7 +231,7 @@ def _again(before: Said | None, after: Said | None, left: Said | None) -> Said |
     return _mixed(before, after, left)
 
 
-def _mixed(before: Said, after: Said, left: Said) -> Said | Clash | None:
+def _mixed(before: Said, after: Said, left: Said) -> Said | Clash:
     if len({one.skipped for one in (before, after, left)}) > 1:
         return CLASH
     regions: dict[str, Region] = {}
@@ -240,8 +241,8 @@ def _mixed(before: Said, after: Said, left: Said) -> Said | Clash | None:
             return CLASH
         if (value := mine if new == old else new) is not None:
             regions[name] = value
-    if not regions and after.regions and left.regions:
-        return None
+    if not (regions or after.skipped) and after.regions and left.regions:
+        return CLASH
     return replace(after, regions=regions)
 
 
@@ -263,7 +264,7 @@ def without_class(story: Story, unique_id: str, who: str | None, label: str) -> 
         return now
     if then and then.words == (regions, now.skipped):
         return then
-    if not regions and not (then and not then.regions):
+    if not (regions or now.skipped) and not (then and not then.regions):
         return None
     return replace(now, regions=regions)
 
