@@ -34,7 +34,7 @@ def has_settings(session: Session, *names: str) -> bool:
     """Say whether all of these are set; not so where the settings cannot be read."""
     try:
         return all(session.settings.find(name) is not None for name in names)
-    except ConfigurationError:
+    except OpsError:
         return False
 
 
