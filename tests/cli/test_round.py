@@ -117,6 +117,15 @@ def test_every_command_keeps_the_contract_at_work(
     line.do("data", "list")
     assert "p000.png" in line.read("data", "list")
 
+    line.do("gates", "show")
+    (tmp_path / "gates.toml").write_text(line.read("gates", "show", "--toml"))
+    assert "nothing to do" in line.read("gates", "set", "gates.toml", "--yes")
+    (tmp_path / "gates.toml").write_text("[conflicts]\nmaximum = 5\n")
+    assert line.do("gates", "set", "gates.toml", "--dry-run")["status"] == "planned"
+    assert line.do("gates", "set", "gates.toml", "--yes")["data"]["commit"]
+    assert line.fail("gates", "set", "nowhere.toml", "--yes")["exit_code"] == 3
+    assert line.fail("gates", "set", "pictures/notes.txt", "--yes")["exit_code"] == 9
+
     planned = line.do("round", "start", "first", "--dry-run")
     assert planned["status"] == "planned"
     assert line.fail("round", "status", "first")["exit_code"] == 3
