@@ -294,7 +294,7 @@ class Attempt:
             f"{version_tag(packed.card.version)}"
         )
         head = lake.commit(round_.branch, message, metadata) or lake.find_commit(round_.branch)
-        self._check_tree(str(head), packed)
+        self._check_tree(str(head), packed, manifest_upload)
         commit = publish(context, str(head), onto=self._main, message=message, metadata=metadata)
         if commit is None:
             raise PartialError(
@@ -324,21 +324,25 @@ class Attempt:
         lake.write_many(branch, (Upload(path=path, data=data) for path, data in stored))
         lake.delete_many(branch, sorted(self._removed & there.keys()))
 
-    def _check_tree(self, head: str, packed: Packed) -> None:
+    def _check_tree(self, head: str, packed: Packed, manifest: Upload) -> None:
         """Hold the commit against what was packed: no record more, none less, none other.
+
+        And the manifest, for somebody may have aborted the round meanwhile.
 
         Raises:
             ConflictError: something else came onto the branch while this finish was running.
         """
         listing = self._context.lake.list_objects(head, RECORD_PREFIX)
         there = {found.path: found.checksum for found in listing}
-        if there != packed.checksums:
-            odd = sorted(dict(there.items() ^ packed.checksums.items()))
+        odd = sorted(dict(there.items() ^ packed.checksums.items()))
+        if self._context.lake.read(head, manifest.path) != manifest.data:
+            odd.append(manifest.path)
+        if odd:
             raise ConflictError(
                 "branch-moved",
-                f"{len(odd)} records of {self._round.branch} changed during this finish",
+                f"{len(odd)} objects of {self._round.branch} changed during this finish",
                 subject=self._round.name,
-                where=(("records", sample_of(odd)),),
+                where=(("objects", sample_of(odd)),),
                 unchanged="nothing was merged",
                 hint=f"finish again: ops round finish {self._round.name}",
             )

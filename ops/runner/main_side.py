@@ -129,15 +129,20 @@ class MainSide:
     def _merge(self, own: Own, main: Record | None) -> Combined:
         policy = self._taken_in.on_conflict if self._taken_in else Policy.FAIL
         base, record = own.base, own.record
+        if is_untouched(base, record):
+            # Who said nothing contradicts nobody, not even by having been shown another picture.
+            shown = self._tasks[own.key].task.media.checksum
+            return self._held(
+                Combined(key=own.key, record=main, standing=own.standing),
+                is_about_shown=main is not None and main.task.media.checksum == shown,
+            )
         if main and own.key in self.replaced:
             # Of two pictures main's is the task's: the answers about the other one are held back.
             base, record = (
                 base and _with_media(base, main.task.media),
                 _with_media(record, main.task.media),
             )
-        # A round that was the first to take a task, and said nothing of it, contradicts nobody.
-        has_spoken = base is not None or bool(record.annotations)
-        merged = merge_records(base, record if has_spoken else None, main)
+        merged = merge_records(base, record, main)
         record = settle(merged, Policy.OURS if policy is Policy.FAIL else policy)
         is_quarantined = bool(merged.conflicts) and policy is Policy.QUARANTINE
         return self._held(
@@ -146,17 +151,18 @@ class MainSide:
                 record=record,
                 standing=own.standing,
                 conflicts=merged.conflicts,
-                is_merged=not (is_untouched(own.base, own.record) or is_untouched(own.base, main)),
+                is_merged=not is_untouched(own.base, main),
                 hold=HoldReason.CONFLICT if is_quarantined else None,
             )
         )
 
-    def _held(self, combined: Combined) -> Combined:
+    def _held(self, combined: Combined, *, is_about_shown: bool = True) -> Combined:
         """Quarantine what was answered about another picture; say why a task is held."""
         record, hold = combined.record, combined.hold
         if record is None:
             return combined
-        if hold is None and record.annotations and combined.key in self.replaced:
+        is_stale = is_about_shown and combined.key in self.replaced
+        if hold is None and record.annotations and is_stale:
             hold, record = HoldReason.PICTURE, replace(record, quarantined=True)
         if not record.quarantined:
             return combined
