@@ -1,6 +1,7 @@
 """The gates: settings read strictly, and what they hold against a round."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.core.agreement import Measure
+from ops.core.audit import KINDS, Area
 from ops.core.gates import (
     Finding,
     Gate,
@@ -19,10 +21,11 @@ from ops.core.gates import (
     decode_gates,
 )
 from ops.core.label_config import LabelKind, write_label_config
+from ops.core.names import GATE_SCRIPT_PATH
 from ops.core.ontology import parse_ontology
 from ops.core.records import Annotation, Counts, Json, Media, Record, Task, TaskKey
 from ops.errors import InvalidDataError
-from ops.gate import default_settings
+from ops.gate import default_settings, hook_files
 
 ONTOLOGY = parse_ontology(write_label_config(["brie", "gouda"], LabelKind.BOXES))
 OPEN = GateSettings()
@@ -160,6 +163,23 @@ def test_the_hook_gets_what_people_wrote() -> None:
     assert compiled["settings"]["metadata"] == {"required": ["ops.ticket"]}
     assert compiled["settings"]["coverage"] == {"answered": 1, "waivable": True}
     assert compile_gates(b"") != compile_gates(b"# a word")
+
+
+def test_the_hook_and_the_audit_let_each_kind_change_the_same() -> None:
+    """What passes inside lakeFS is no finding afterwards, and the other way round."""
+    areas = {
+        "VERSION": Area.RECORDS,
+        "ONTOLOGY": Area.ONTOLOGY,
+        "GATE": Area.GATES,
+        "PICTURES": Area.IMAGES,
+    }
+    script = hook_files()[GATE_SCRIPT_PATH].decode()
+    table = script.partition("local MAY_CHANGE = {")[2].partition("\n}")[0]
+    stated = {
+        kind: frozenset(areas[name] for name in names.split(", "))
+        for kind, names in re.findall(r'\["([a-z-]+)"\] = \{ ([A-Z, ]+) \}', table)
+    }
+    assert stated == KINDS
 
 
 # The gates.
