@@ -243,9 +243,9 @@ def decode_manifest(data: bytes, name: str) -> Manifest:
     tasks = fields.fields("tasks")
     tasks.only(_TASKS_FIELDS)
     return Manifest(
-        id=fields.text("id"),
+        id=_digits(fields, "id", 32),
         name=name,
-        base=CommitId(fields.text("base")),
+        base=CommitId(_digits(fields, "base", 64)),
         actor=fields.text("actor"),
         created_at=fields.timestamp("created_at"),
         selection=_selection(fields.fields("selection")),
@@ -282,11 +282,23 @@ def _taken_in(fields: Fields | None) -> TakenIn | None:
         return None
     fields.only(_TAKEN_IN_FIELDS)
     return TakenIn(
-        main=CommitId(fields.text("main")),
+        main=CommitId(_digits(fields, "main", 64)),
         on_conflict=choice(fields, "on_conflict", Policy),
         merged_count=fields.integer("merged"),
         settled=tuple(map(TaskKey, texts(fields, "settled", "task key"))),
     )
+
+
+def _digits(fields: Fields, name: str, count: int) -> str:
+    """So many hexadecimal digits: a branch's name in their place would be another commit each day.
+
+    Raises:
+        InvalidDataError: it is something else.
+    """
+    value = fields.text(name)
+    if len(value) != count or not set(value) <= set("0123456789abcdef"):
+        fields.refuse(name, f"must be {count} hexadecimal digits, not {value!r}")
+    return value
 
 
 def _held(fields: Fields) -> Held:

@@ -60,6 +60,10 @@ def _manifest_edits() -> Iterator[tuple[str, str, Edit, str]]:
     yield "id-empty", "an empty marker", put("id", to=""), "id"
     yield "no-base", "no base", drop("base"), "base"
     yield "base-number", "a number for a commit", put("base", to=7), "base"
+    yield "base-branch", "a branch for a commit", put("base", to="main"), "base"
+    yield "base-short", "a commit's first digits", put("base", to="ac1bd8357d9e"), "base"
+    yield "id-short", "half a marker", put("id", to="0" * 16), "id"
+    yield "taken-in-branch", "a branch for what was taken in", _taken("main"), "taken_in.main"
     yield "time-wrong", "a time in words", put("created_at", to="today"), "created_at"
     yield "no-selection", "no selection", drop("selection"), "selection"
     yield "selection-field", "an unknown wish", put("selection", "query", to="*"), "selection.query"
@@ -108,9 +112,13 @@ def _manifest_edits() -> Iterator[tuple[str, str, Edit, str]]:
     yield (
         "policy-unknown",
         "a policy there is not",
-        put("taken_in", to={"main": "a", "on_conflict": "dice", "merged": 0, "settled": []}),
+        put("taken_in", to={"main": "a" * 64, "on_conflict": "dice", "merged": 0, "settled": []}),
         "taken_in.on_conflict",
     )
+
+
+def _taken(main: str) -> Edit:
+    return put("taken_in", to={"main": main, "on_conflict": "fail", "merged": 0, "settled": []})
 
 
 def _counts(**counts: int) -> Document:
