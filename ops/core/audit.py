@@ -6,7 +6,7 @@ that). What lies at a commit is audit_state.py's.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -14,6 +14,8 @@ from typing import Protocol
 
 from ops.core.names import (
     ACTIONS_PREFIX,
+    CARD_JSON_PATH,
+    CARD_PATH,
     GATES_PREFIX,
     MEDIA_PREFIX,
     RECORD_PREFIX,
@@ -26,6 +28,7 @@ KIND = "ops.kind"
 VERSION = "ops.version"
 EXPECTED_HEAD = "ops.expected_head"
 ONTOLOGY_PREFIX = "ontology/"
+SNAPSHOT_PREFIX = "snapshot/"
 
 _STRATEGY = ".lakefs.merge.strategy"
 _CHERRY_PICK = "cherry-pick-origin"
@@ -129,6 +132,7 @@ class Area(StrEnum):
     """The parts of a repository that only some kinds of commits may change."""
 
     RECORDS = "records"
+    SNAPSHOT = "snapshot and card"
     IMAGES = "images"
     ONTOLOGY = "ontology"
     GATES = "gate files"
@@ -136,18 +140,21 @@ class Area(StrEnum):
 
 AREAS: Mapping[Area, tuple[str, ...]] = {
     Area.RECORDS: (RECORD_PREFIX,),
+    Area.SNAPSHOT: (SNAPSHOT_PREFIX, CARD_PATH, CARD_JSON_PATH),
     Area.IMAGES: (MEDIA_PREFIX,),
     Area.ONTOLOGY: (ONTOLOGY_PREFIX,),
     Area.GATES: (GATES_PREFIX, ACTIONS_PREFIX),
 }
 """What each area holds, by the beginnings of paths."""
 
+_OF_A_VERSION = frozenset({Area.RECORDS, Area.SNAPSHOT})
+
 KINDS: Mapping[str, frozenset[Area]] = {
     "init": frozenset({Area.ONTOLOGY, Area.GATES}),
     "data-add": frozenset({Area.IMAGES}),
-    "finish": frozenset({Area.RECORDS}),
-    "revert": frozenset({Area.RECORDS, Area.ONTOLOGY}),
-    "ontology": frozenset({Area.RECORDS, Area.ONTOLOGY}),
+    "finish": _OF_A_VERSION,
+    "revert": _OF_A_VERSION | {Area.ONTOLOGY},
+    "ontology": _OF_A_VERSION | {Area.ONTOLOGY},
     "gates": frozenset({Area.GATES}),
     "repair": frozenset({Area.GATES}),
 }
@@ -190,7 +197,7 @@ class Extent:
     Attributes:
         added, removed, changed: records.
         areas: objects by area.
-        other_count: objects of no area: rounds, snapshot, card, and what is no part of a dataset.
+        other_count: objects of no area: rounds, changes, and what is no part of a dataset.
         only_adds_images: pictures came, and nothing else happened: they falsify no label.
     """
 
@@ -282,28 +289,28 @@ def _remedy(commit: CommitFacts, extent: Extent, version_before: int | None) -> 
     return "\n".join(ways)
 
 
-def beyond_its_kind(commit: CommitFacts, touched: Iterable[Area]) -> Iterable[Finding]:
-    """Findings for the areas a commit of ops changed though its kind may not.
+def forbidden_areas(commit: CommitFacts) -> Sequence[Area]:
+    """The areas a commit of ops may not have changed: by its kind, and where it is no version."""
+    may = KINDS.get(commit.metadata.get(KIND, ""), frozenset[Area]())
+    if VERSION not in commit.metadata:
+        may -= _OF_A_VERSION
+    return [area for area in Area if area not in may]
 
-    Args:
-        commit: one for which `came_around` is false.
-        touched: the areas it changed.
-    """
-    kind = commit.metadata.get(KIND, "")
-    may = KINDS.get(kind, frozenset())
+
+def beyond_its_kind(commit: CommitFacts, touched: Iterable[Area]) -> Iterable[Finding]:
+    """Findings for the forbidden areas that a commit of ops changed."""
+    kind, name = commit.metadata.get(KIND, ""), commit.id[:12]
     for area in touched:
-        if area not in may or (area is Area.RECORDS and VERSION not in commit.metadata):
-            yield Finding(
-                check=Check.HISTORY,
-                code="beyond-its-kind",
-                message=f"a commit of kind {kind!r} changed {area.value}, which that kind does not",
-                subject=commit.id,
-                commit=commit.id,
-                remedy=f"see what it did: ops dataset diff {commit.id[:12]}~1 {commit.id[:12]}"
-                if area is Area.RECORDS
-                else "see what it did in the lakeFS UI; gate files are put back by: "
-                "ops doctor --fix",
-            )
+        yield Finding(
+            check=Check.HISTORY,
+            code="beyond-its-kind",
+            message=f"a commit of kind {kind!r} changed {area.value}, which that kind does not",
+            subject=commit.id,
+            commit=commit.id,
+            remedy="put the gate back: ops doctor --fix"
+            if area is Area.GATES
+            else f"see what it did: ops dataset diff {name}~1 {name}, or in the lakeFS UI",
+        )
 
 
 def is_version(commit: CommitFacts) -> bool:

@@ -14,6 +14,7 @@ from ops.core.documents import Fields, parse
 from ops.core.lines import stored
 from ops.core.names import (
     CARD_JSON_PATH,
+    LABEL_CONFIG_PATH,
     manifest_path,
     record_key,
     record_path,
@@ -104,6 +105,18 @@ class RecordAudit:
             remedy=f"see who changed it: ops dataset log {subject}",
             is_info=is_info,
         )
+
+
+def ontology_gone(commit: CommitId) -> Finding:
+    """The finding for a state whose label config is not there, or none: nobody knows its labels."""
+    return Finding(
+        check=Check.RECORDS,
+        code="ontology-gone",
+        message=f"there is no {LABEL_CONFIG_PATH} that can be read: labels are not looked at",
+        subject=LABEL_CONFIG_PATH,
+        commit=commit,
+        remedy=_LOG,
+    )
 
 
 def figure_findings(

@@ -12,7 +12,7 @@ from functools import cached_property
 from io import BytesIO
 
 from ops.core.audit import Finding
-from ops.core.audit_state import RecordAudit, figure_findings, file_finding
+from ops.core.audit_state import RecordAudit, figure_findings, file_finding, ontology_gone
 from ops.core.names import (
     ANNOTATIONS_PARQUET,
     CARD_JSON_PATH,
@@ -80,6 +80,8 @@ class StateAudit:
 
     def _look(self, found: list[Finding], *, tells_stale: bool) -> Iterator[tuple[Record, bytes]]:
         """The records in order, with their bytes; what is wrong is put to the findings."""
+        if self._ontology is None and self.checksums:
+            found.append(ontology_gone(self._commit))
         audit = RecordAudit(
             commit=self._commit,
             ontology=self._ontology,

@@ -15,11 +15,14 @@ from ops.core.audit import (
     around_ops,
     beyond_its_kind,
     came_around,
+    forbidden_areas,
     is_version,
     way_of,
 )
 from ops.core.audit_versions import tag_finding, version_findings
+from ops.core.names import LABEL_CONFIG_PATH
 from ops.core.records import CommitId
+from ops.runner.snapshot import GENERATED
 
 ONE, TWO, THREE = (CommitId(digit * 64) for digit in "123")
 
@@ -80,8 +83,9 @@ def test_other_ways_are_told_apart(commit: Commit, way: Way) -> None:
         ("ontology/label_config.xml", Area.ONTOLOGY),
         ("_gates/gate.lua", Area.GATES),
         ("_lakefs_actions/ops.yaml", Area.GATES),
+        ("snapshot/tasks.parquet", Area.SNAPSHOT),
+        ("card.json", Area.SNAPSHOT),
         ("rounds/cheese.json", None),
-        ("card.json", None),
         ("annotations.json", None),
     ],
 )
@@ -101,9 +105,12 @@ def test_an_extent_counts_and_says_what_was_changed() -> None:
             ("images/a.png", "added"),
             ("_gates/gate.lua", "removed"),
             ("card.json", "changed"),
+            ("odd.txt", "added"),
         ]
     )
-    assert extent.in_words == "4 records (+1 -1 ~2), 1 images, 1 gate files, 1 others"
+    assert extent.in_words == (
+        "4 records (+1 -1 ~2), 1 snapshot and card, 1 images, 1 gate files, 1 others"
+    )
     assert Extent.of([]).in_words == "nothing"
 
 
@@ -151,12 +158,22 @@ def test_pictures_that_only_came_are_no_fault(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_changes_its_areas_and_no_other(kind: str) -> None:
-    """Records only as a version."""
-    commit = Commit(metadata={"ops.kind": kind, "ops.version": "1"})
-    wrong = [finding.message for finding in beyond_its_kind(commit, list(Area))]
-    assert len(wrong) == len(Area) - len(KINDS[kind])
-    unversioned = Commit(metadata={"ops.kind": kind})
-    assert list(beyond_its_kind(unversioned, [Area.RECORDS]))
+    """Records, snapshot and card only as a version."""
+    of_a_version = {Area.RECORDS, Area.SNAPSHOT}
+    version = Commit(metadata={"ops.kind": kind, "ops.version": "1"})
+    assert set(forbidden_areas(version)) == set(Area) - KINDS[kind]
+    assert set(forbidden_areas(Commit(metadata={"ops.kind": kind}))) == (
+        set(Area) - KINDS[kind] | of_a_version
+    )
+    assert [one.commit for one in beyond_its_kind(version, [Area.GATES])] == [THREE]
+
+
+def test_the_layouts_areas_hold_every_path_ops_writes() -> None:
+    """But for those that any version brings."""
+    assert {area_of(path) for path in (*GENERATED, LABEL_CONFIG_PATH)} == {
+        Area.SNAPSHOT,
+        Area.ONTOLOGY,
+    }
 
 
 def _version(number: int, name: str) -> Commit:

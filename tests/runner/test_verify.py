@@ -1,7 +1,7 @@
 """An audit names every defect that is planted, and nothing where there is none."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from io import BytesIO
 
@@ -27,6 +27,7 @@ from ops.runner.dataset import list_versions
 from ops.runner.finish import finish_round
 from ops.runner.start import start_round
 from ops.runner.verify import refuse_faults, unaccounted_commits, verify_dataset
+from tests.fakes.lake import FakeLake
 from tests.runner.raw import change_main, head, repository, rewrite
 from tests.runner.world import World
 
@@ -133,6 +134,7 @@ def test_what_came_around_ops_is_named(
         ("finish", LABEL_CONFIG_PATH, "ontology"),
         ("gates", media_path(TaskKey("p000.png")), "images"),
         ("revert", FIRST, "records"),
+        ("data-add", "README.md", "snapshot and card"),
     ],
 )
 def test_a_commit_that_did_more_than_its_kind_does(
@@ -380,6 +382,32 @@ def test_after_a_point_only_what_came_later_counts(world: World) -> None:
     assert [one.code for one in verify_dataset(world.context, since=first).findings] == [
         "around-ops"
     ]
+
+
+class LossyLake(FakeLake):
+    """A lakeFS whose bucket has lost the bytes of one object."""
+
+    def read_many(self, ref: str, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Objects' bytes, but for one."""
+        for path, data in super().read_many(ref, paths):
+            if path == SECOND:
+                raise NotFoundError("object-data-gone", "gone", unchanged="nothing", hint="none")
+            yield path, data
+
+
+def test_bytes_that_the_bucket_has_lost(world: World) -> None:
+    """One record is gone from where it is listed; the snapshot has its bytes, unless it is deep."""
+    lossy = replace(world.context, lake=LossyLake("dataset", world.lake_server))
+    assert verify_dataset(lossy).findings == []
+    findings = verify_dataset(lossy, deep=True).findings
+    assert (findings[-1].code, findings[-1].subject) == ("bytes-gone", "p001.png")
+    assert [one.subject for one in findings if one.check is Check.RECORDS] == ["p001.png"]
+
+
+def test_an_ontology_that_is_gone_is_a_fault(world: World) -> None:
+    """Whether its labels are known cannot be told then."""
+    change_main(world, {LABEL_CONFIG_PATH: None})
+    assert (Check.RECORDS, "ontology-gone", LABEL_CONFIG_PATH) in found(world)
 
 
 def test_every_fault_is_in_one_error(world: World) -> None:
