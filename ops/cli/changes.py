@@ -17,7 +17,7 @@ from ops.errors import UsageError
 if TYPE_CHECKING:
     from ops.core.changes import DatasetChange
     from ops.runner.change_merge import MergedChange
-    from ops.runner.changes import Proposed
+    from ops.runner.changes import OpenChange, Proposed
     from ops.runner.effects import Computed
 
 Name = Annotated[str, typer.Argument(help="The change's name.")]
@@ -308,41 +308,44 @@ def changes(session: Session) -> Result:
     from ops.runner.changes import list_changes
 
     found = list(list_changes(session.context()))
-    rows = [
-        (
-            one.name,
-            one.change.request.title if one.change else "interrupted",
-            one.change.actor if one.change else "",
-            one.change.created_at[:16].replace("T", " ") if one.change else "",
-            one.change.counts.changed if one.change else 0,
-            one.change.counts.reopened if one.change else 0,
-            "moved since" if one.is_behind else "same",
-        )
-        for one in found
-    ]
-    entries: list[Json] = [
-        {
-            "name": one.name,
-            "branch": one.branch,
-            "commit": one.head,
-            "behind": one.is_behind,
-            "url": session.compare_url(one.branch),
-            "state": "proposed" if one.change else "interrupted",
-            "change": {
-                **_change_json(one.change),
-                "base": one.change.base,
-                "actor": one.change.actor,
-                "created_at": one.change.created_at,
-                "counts": dict(one.change.counts.as_mapping()),
-            }
-            if one.change
-            else None,
-        }
-        for one in found
-    ]
     columns = ("name", "what", "who", "when (UTC)", "records", "reopened", "main")
-    body = [Table(columns=columns, rows=rows)] if rows else ["no changes under review"]
-    return Result(data={"changes": entries}, body=body)
+    rows = [_change_row(one) for one in found]
+    return Result(
+        data={"changes": [_open_json(one, session.compare_url(one.branch)) for one in found]},
+        body=[Table(columns=columns, rows=rows)] if rows else ["no changes under review"],
+    )
+
+
+def _change_row(one: "OpenChange") -> tuple[str | int, ...]:
+    main = "moved since" if one.is_behind else "same"
+    if one.change is None:
+        return (one.name, "interrupted", "", "", 0, 0, main)
+    change = one.change
+    moment = change.created_at[:16].replace("T", " ")
+    counts = change.counts
+    title = change.request.title
+    return (one.name, title, change.actor, moment, counts.changed, counts.reopened, main)
+
+
+def _open_json(one: "OpenChange", url: str) -> dict[str, Json]:
+    data: dict[str, Json] = {
+        "name": one.name,
+        "branch": one.branch,
+        "commit": one.head,
+        "behind": one.is_behind,
+        "url": url,
+        "state": "proposed" if one.change else "interrupted",
+        "change": None,
+    }
+    if one.change is not None:
+        data["change"] = {
+            **_change_json(one.change),
+            "base": one.change.base,
+            "actor": one.change.actor,
+            "created_at": one.change.created_at,
+            "counts": dict(one.change.counts.as_mapping()),
+        }
+    return data
 
 
 @verb(app, "dataset", "merge")

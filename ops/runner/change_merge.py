@@ -31,7 +31,13 @@ from ops.core.names import (
 from ops.core.records import CommitId
 from ops.errors import ConflictError, PartialError, RefusedError
 from ops.ports import Upload
-from ops.runner.changes import load_change, read_change, remove_branches, write_records
+from ops.runner.changes import (
+    load_change,
+    new_change,
+    read_change,
+    remove_branches,
+    write_records,
+)
 from ops.runner.context import Context, main_head, sample_of
 from ops.runner.effects import Computed, compute
 from ops.runner.publish import publish
@@ -217,16 +223,11 @@ class _Merge:
         )
 
     def _change(self) -> DatasetChange:
-        context, computed, reviewed = self._context, self._computed, self._reviewed
-        return DatasetChange(
-            id=reviewed.id if reviewed else context.new_id(),
-            request=self._request,
-            base=self._main,
-            actor=reviewed.actor if reviewed else context.actor,
-            created_at=reviewed.created_at if reviewed else context.timestamp(),
-            counts=computed.counts,
-            digest=computed.digest,
-        )
+        """The change on this main: as it was proposed, where somebody did."""
+        change, reviewed = new_change(self._context, self._request, self._computed), self._reviewed
+        if reviewed is None:
+            return change
+        return replace(change, id=reviewed.id, actor=reviewed.actor, created_at=reviewed.created_at)
 
     def _refuse_another_rule(self) -> None:
         """On the main it was reviewed on, a change is what was reviewed.

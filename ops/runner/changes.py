@@ -112,19 +112,24 @@ def propose(
         _refuse_taken(request.name, "was merged already", "give this one another --name")
     base = head or main_head(lake)
     computed = compute(context, rule(base), base, request.policy)
-    change = DatasetChange(
+    change = new_change(context, request, computed)
+    commit = None
+    if not (dry_run or computed.is_empty):
+        change, commit = _put_up(context, change, computed)
+    return Proposed(change=change, branch=branch, commit=commit, computed=computed)
+
+
+def new_change(context: Context, request: ChangeRequest, computed: Computed) -> DatasetChange:
+    """A change as it begins: nobody has merged it. No request."""
+    return DatasetChange(
         id=context.new_id(),
         request=request,
-        base=base,
+        base=computed.main,
         actor=context.actor,
         created_at=context.timestamp(),
         counts=computed.counts,
         digest=computed.digest,
     )
-    commit = None
-    if not (dry_run or computed.is_empty):
-        change, commit = _put_up(context, change, computed)
-    return Proposed(change=change, branch=branch, commit=commit, computed=computed)
 
 
 def _proposed_already(

@@ -211,7 +211,7 @@ class _Making:
                 f"{len(self.bad_labels)} labels are not in main's ontology",
                 where=(("tasks", sample_of(self.bad_labels)),),
                 unchanged="nothing was written",
-                hint="add these labels to the ontology, then run the same command again",
+                hint="add them first: ops ontology add LABEL; then run the same command again",
             )
 
 

@@ -12,7 +12,7 @@ from ops.core.changes import ChangeRequest, DatasetChangeKind, change_name
 from ops.core.documents import Fields, parse
 from ops.core.lines import stored
 from ops.core.names import CARD_JSON_PATH, MAIN, check_change_name, check_round_name
-from ops.core.rounds import RoundState
+from ops.core.rounds import Manifest, RoundState
 from ops.core.settle import Policy
 from ops.core.undo import Target
 from ops.errors import NotFoundError, RefusedError
@@ -74,6 +74,23 @@ def round_request(context: Context, name: str, policy: Policy) -> ChangeRequest:
         RefusedError: it is not finished.
         ConflictError: main holds the round, but no merge of it by ops.
     """
+    request = ChangeRequest(
+        name=change_name("revert", "round", name),
+        kind=DatasetChangeKind.REVERT,
+        title=f"revert round {name}",
+        arguments={ROUND: name, MERGE: find_merge(context, _finished(context, name))},
+        policy=policy,
+    )
+    return with_free_name(context, request)
+
+
+def _finished(context: Context, name: str) -> Manifest:
+    """A round's manifest on main.
+
+    Raises:
+        NotFoundError: there is no such round.
+        RefusedError: it is not finished.
+    """
     lake = context.lake
     manifest = read_manifest(lake, MAIN, check_round_name(name))
     if manifest is None and (manifest := branch_manifest(lake, name)) is None:
@@ -95,14 +112,7 @@ def round_request(context: Context, name: str, policy: Policy) -> ChangeRequest:
             unchanged="nothing was changed",
             hint=f"end it without a trace on main with: ops round abort {name}",
         )
-    request = ChangeRequest(
-        name=change_name("revert", "round", name),
-        kind=DatasetChangeKind.REVERT,
-        title=f"revert round {name}",
-        arguments={ROUND: name, MERGE: find_merge(context, manifest)},
-        policy=policy,
-    )
-    return with_free_name(context, request)
+    return manifest
 
 
 def revert_round(

@@ -93,10 +93,10 @@ class _Round:
             before = _read(context, parent, _there_before(paths, kinds))
             after = _read(context, self._merge, _there_after(paths, kinds))
             moved = [path for path in paths if path in later]
-            now = {path: data for path, data in after.items() if path not in later}
-            now |= _read(context, main, _there_after(moved, later))
+            now = _read(context, main, _there_after(moved, later))
             for path in paths:
-                known, made, old = (_maybe(side, path) for side in (now, after, before))
+                made, old = _maybe(after, path), _maybe(before, path)
+                known = _maybe(now, path) if path in later else made
                 merged = undo_merge(made, known, old)
                 yield Edit(key=record_key(path), before=known, after=merged)
 
