@@ -21,7 +21,7 @@ from ops.core.names import RECORD_PREFIX, index_path, record_key, record_path
 from ops.core.records import CommitId, Counts, Json, TaskKey
 from ops.core.settle import Policy
 from ops.core.snapshot import record_checksum
-from ops.errors import ConflictError, InvalidDataError
+from ops.errors import ConflictError, InvalidDataError, RefusedError
 from ops.ports import TaskRow, Totals, Upload
 from ops.runner.answers import Answers
 from ops.runner.context import Context, Round, batches, load_round
@@ -72,7 +72,7 @@ def sync_round(context: Context, name: str, *, full: bool = False, dry_run: bool
 
     Raises:
         NotFoundError: there is no such round, or its project is gone.
-        RefusedError: it is not open.
+        RefusedError: it is not open; with `full`, too, where its project is not this round's.
         ConflictError: another sync committed meanwhile.
     """
     round_ = load_round(context, name)
@@ -126,6 +126,8 @@ class _Sync:
 
     def run(self) -> Synced:
         """Find the delta, write it, commit it."""
+        if self._full:
+            self._check_project()
         delta = _Delta(seen=dict(self._round.index.seen))
         pending: dict[str, bytes] = {}
         if self._dry_run:
@@ -148,6 +150,30 @@ class _Sync:
             scanned=delta.scanned,
             pending=pending,
             conflicts=tuple(sorted(self._conflicts)),
+        )
+
+    def _check_project(self) -> None:
+        """See that the project is this round's. One request.
+
+        A Label Studio that was set up anew gives project numbers again: another round's answers
+        would be taken for this one's.
+
+        Raises:
+            RefusedError: its description does not hold the round's marker.
+        """
+        manifest, studio = self._round.manifest, self._context.studio
+        project = self._round.project
+        if project in {found.id for found in studio.find_projects(manifest.marker)}:
+            return
+        studio.totals(project)
+        raise RefusedError(
+            "other-project",
+            f"Label Studio project {project} does not say that it is round {manifest.name}'s",
+            subject=manifest.name,
+            where=(("project", str(project)), ("marker", manifest.marker)),
+            unchanged="nothing was written; Label Studio was only read",
+            hint="if somebody edited its description, put the marker back into it, on a line of its"
+            f" own;\nif it is another round's, get a project with: ops round start {manifest.name}",
         )
 
     def _passes(self, delta: _Delta) -> Iterator[Iterable[Upload]]:

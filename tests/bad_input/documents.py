@@ -17,6 +17,7 @@ from ops.core.names import (
 )
 from ops.core.rounds import Selection
 from ops.core.task_list import tasks_digest
+from ops.errors import RefusedError
 from ops.runner.finish import finish_round
 from ops.runner.start import start_round
 from ops.runner.sync import sync_round
@@ -168,6 +169,20 @@ def _manifests() -> Iterator[Case]:
             act=begin_again,
             code="manifest-invalid",
             place=manifest_path("one"),
+        )
+    projects: tuple[tuple[str, str, Act], ...] = (
+        ("sync", "a full sync", lambda scene: sync_round(scene.context, "two", full=True)),
+        ("finish", "a finish", finish),
+    )
+    for name, wrong, act in projects:
+        yield Case(
+            id=f"manifest-other-project-{name}",
+            wrong=f"another round's project, met by {wrong}",
+            spoil=at(BRANCH, MANIFEST, edited(put("project", to=1))),
+            act=act,
+            code="other-project",
+            place="project 1",
+            error=RefusedError,
         )
     yield Case(
         id="manifest-count",
