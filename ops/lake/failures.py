@@ -212,9 +212,10 @@ _RULES = (
         "says which it is",
         shows_said=True,
     ),
+    # A commit answers 400, an upload 500.
     _Rule(
-        statuses=(500, 507),
-        says="no space left",
+        statuses=(400, 500, 507),
+        says="no space left|disk quota exceeded",
         error=UnavailableError,
         code="lakefs-disk-full",
         message="cannot {doing}: the disk of lakeFS is full",
@@ -239,7 +240,9 @@ _RULES = (
     ),
 )
 _BUSY = re.compile(r"predicate failed|locked|Too many|slow down", re.IGNORECASE)
-_HOPELESS = re.compile(r"no space left|invalid action|invalid value|could not parse|required value")
+_HOPELESS = re.compile(
+    r"no space left|disk quota|invalid action|invalid value|could not parse|required value"
+)
 _HOOK = re.compile(r"on action '(?P<action>[^']*)' hook '(?P<hook>[^']*)': (?P<said>.*)")
 _POINT = re.compile(r"^\s*\* (.*)", re.MULTILINE)
 _PASSING_STATUSES = frozenset({423, 429, 500, 502, 503, 504})

@@ -101,6 +101,12 @@ def reply(status: int, message: str) -> Reply:
             "broken-gate",
         ),
         (500, "write /x/y: no space left on device", UnavailableError, "lakefs-disk-full"),
+        (
+            400,
+            "commit: close writer ns=local://x: write /x/y: no space left on device",
+            UnavailableError,
+            "lakefs-disk-full",
+        ),
         (500, "predicate failed", UnavailableError, "lakefs-busy"),
         (500, "branch is currently locked, try again later", UnavailableError, "lakefs-busy"),
         (423, "locked", UnavailableError, "lakefs-busy"),
