@@ -97,6 +97,19 @@ def test_what_a_split_makes_stands_behind_the_first() -> None:
     assert 'whenLabelValue="B,3,Feta"' in after
 
 
+def test_what_comes_is_not_taken_away_with_what_goes() -> None:
+    """Where both are at one place."""
+    after = _edit(["Gouda & co", "Feta"], ["x", "y"])
+    assert "value='x' />\n    <Label value=\"y\"/>\n  </RectangleLabels>" in after
+
+
+def test_a_label_tag_has_no_conditions() -> None:
+    """What looks like one goes or stays with it."""
+    page = _PAGE.replace('<Label value="Feta"', '<Label value="Feta" whenLabelValue="Brie"')
+    assert 'value="Feta"' not in _edit(["Brie", "Feta"], ["Soft"], page)
+    assert '<Label value="Feta" whenLabelValue="Brie">' in _edit(["Brie"], ["Soft"], page)
+
+
 def test_lines_end_as_they_did() -> None:
     """With carriage returns where the others have them."""
     page = _PAGE.replace("\n", "\r\n")

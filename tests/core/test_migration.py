@@ -163,6 +163,23 @@ def test_labels_that_cannot_be_told_apart_are_refused() -> None:
         assert caught.value.code == "ambiguous-label"
 
 
+def test_other_labels_of_that_name_are_no_matter() -> None:
+    """An answer to a question about a film is nothing a box in it may say."""
+    config = _config(_A, _B).replace("</View>", '<VideoRectangle name="box" toName="i"/></View>')
+    asked = MigrationRequest(operation=RENAME, sources=("X",), targets=("N",), control="a")
+    assert plan_migration(config, asked).migration.speakers == ("a", "box")
+    assert plan_migration(_config(_A, _B, '<Rating name="r" toName="i"/>'), asked)
+
+
+def test_a_label_may_have_an_alias_alone() -> None:
+    """Then that is its name, and nothing else means it."""
+    config = _config('<Labels name="a" toName="i"><Label alias="x"/><Label value="Y"/></Labels>')
+    asked = MigrationRequest(operation=MERGE, sources=("x", "Y"), targets=("N",))
+    planned = plan_migration(config, asked)
+    assert planned.migration.sources == (("x",), ("Y",))
+    assert '<Label alias="N"/></Labels>' in planned.label_config
+
+
 def test_the_last_label_of_a_control_stays() -> None:
     """A control without labels cannot be answered."""
     config = _config('<Labels name="a" toName="i"><Label value="X"/></Labels>')

@@ -15,6 +15,7 @@ from ops.core.regions import labels
 from ops.core.relabel import migrate_record
 from ops.core.rounds import Selection
 from ops.errors import NotFoundError, OpsError, RefusedError, UsageError
+from ops.ports import Upload
 from ops.runner.change_merge import MergedChange, merge_change
 from ops.runner.changes import Proposed
 from ops.runner.context import read_ontology
@@ -316,6 +317,18 @@ def test_what_cannot_be_done_changes_nothing(
     with pytest.raises(UsageError):
         add_labels(world.context, [" feta"])
     assert (world.lake.find_commit("main"), [*world.lake.branches()]) == before
+
+
+def test_a_record_that_no_snapshot_holds_is_migrated_too(world: World) -> None:
+    """Somebody wrote to main around ops: the snapshot there still says what was."""
+    path = "annotations/p001.png.json"
+    changed = world.records()[path].replace(b'"gouda"', b'"brie"')
+    world.lake.create_branch("around", "main")
+    world.lake.write_many("around", [Upload(path=path, data=changed)])
+    world.lake.commit("around", "around", {})
+    world.lake.merge("around", "main", "around", {})
+    migrate(world, to_camembert())
+    assert said(world)["p001.png"] == [["camembert"]]
 
 
 def test_another_change_of_that_name_is_not_taken_for_it(world: World) -> None:
