@@ -234,14 +234,17 @@ class Extent:
         """As `3 records (+1 -1 ~1), 2 gate files`; `nothing` where it changed nothing."""
         parts: list[str] = []
         for area, count in self.areas.items():
+            if count:
+                parts.append(_counted(count, area.value))
             if count and area is Area.RECORDS:
-                signs = f"+{self.added} -{self.removed} ~{self.changed}"
-                parts.append(f"{count} {area.value} ({signs})")
-            elif count:
-                parts.append(f"{count} {area.value}")
+                parts[-1] += f" (+{self.added} -{self.removed} ~{self.changed})"
         if self.other_count:
-            parts.append(f"{self.other_count} others")
+            parts.append(_counted(self.other_count, "others"))
         return ", ".join(parts) or "nothing"
+
+
+def _counted(count: int, nouns: str) -> str:
+    return f"{count} {nouns.removesuffix('s') if count == 1 else nouns}"
 
 
 def area_of(path: str) -> Area | None:
@@ -280,7 +283,7 @@ def _remedy(commit: CommitFacts, extent: Extent, version_before: int | None) -> 
     if areas[Area.RECORDS] and version_before is not None:
         ways.append(f"take its records back: ops dataset revert --to {version_tag(version_before)}")
     elif areas[Area.RECORDS]:
-        ways.append("no version holds its records: remove them on a branch and merge it with ops")
+        ways.append(f"take its records back: ops dataset revert --to {name}~1")
     if areas[Area.ONTOLOGY]:
         ways.append("look at the ontology it left: ops ontology show")
     if areas[Area.IMAGES]:

@@ -182,7 +182,7 @@ def refuse_faults(verified: Verified) -> None:
     rest = len(faults) - len(named)
     raise InvalidDataError(
         "audit-failed",
-        f"the audit of {verified.ref} found {len(faults)} faults",
+        f"the audit of {verified.ref} found {len(faults)} fault{'s' if len(faults) > 1 else ''}",
         subject=verified.commit,
         where=(
             *verified.lines(),

@@ -109,7 +109,7 @@ def test_an_extent_counts_and_says_what_was_changed() -> None:
         ]
     )
     assert extent.in_words == (
-        "4 records (+1 -1 ~2), 1 snapshot and card, 1 images, 1 gate files, 1 others"
+        "4 records (+1 -1 ~2), 1 snapshot and card, 1 image, 1 gate file, 1 other"
     )
     assert Extent.of([]).in_words == "nothing"
 
@@ -119,7 +119,7 @@ def test_an_extent_counts_and_says_what_was_changed() -> None:
     [
         ("_gates/gate.lua", 3, "ops doctor --fix"),
         ("annotations/a.json", 3, "ops dataset revert --to v3"),
-        ("annotations/a.json", None, "remove them on a branch"),
+        ("annotations/a.json", None, "ops dataset revert --to 333333333333~1"),
         ("ontology/label_config.xml", 3, "ops ontology show"),
         ("images/a.png", 3, "ops data list"),
         ("odd.txt", 3, "--since 333333333333"),

@@ -33,6 +33,7 @@ from ops.runner.start import start_round
 from ops.runner.verify import verify_dataset
 from tests.fakes.lake import FakeLake
 from tests.fakes.studio import FakeStudio
+from tests.laws import note
 from tests.runner.raw import change_main, head, repository, stage_on_main
 from tests.runner.world import World
 
@@ -153,6 +154,7 @@ def test_a_repair_that_was_killed_is_made_again(world: World, plant: Plant) -> N
             break
         points += 1
     assert points > 5
+    note("repairs", f"{plant.__name__}: killed around each of {points} calls, same main each time")
 
 
 def _is_killed(world: World, point: int) -> bool:

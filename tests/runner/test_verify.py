@@ -114,7 +114,7 @@ def test_what_came_around_ops_is_named(
     [finding] = faults(world, Check.HISTORY)
     assert (finding.code, finding.commit) == ("around-ops", commit)
     assert finding.message.startswith(way + " by ops at 2026-01-01 00:00 UTC came around ops")
-    assert finding.message.endswith("changed 1 records (+0 -1 ~0), 1 ontology, 1 gate files")
+    assert finding.message.endswith("changed 1 record (+0 -1 ~0), 1 ontology, 1 gate file")
     assert "ops doctor --fix" in finding.remedy
     assert "ops dataset revert --to v2" in finding.remedy
     assert [one.id for one in unaccounted_commits(world.context, base, commit)] == [commit]

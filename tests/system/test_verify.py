@@ -82,7 +82,7 @@ def test_a_gate_that_was_left_behind_is_named_and_put_back(
     assert (named["code"], named["commit"]) == ("around-ops", around)
     assert named["message"].startswith("a merge by ")
     assert "3 records (+0 -0 ~3)" in named["message"]
-    assert "1 gate files" in named["message"]
+    assert "1 gate file" in named["message"]
     faults = counts(audit)
     assert (faults["history"], faults["versions"], faults["gates"]) == (1, 0, 1)
     assert faults["snapshot"]
