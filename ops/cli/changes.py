@@ -167,7 +167,7 @@ def _revert(session: Session, asked: _Asked, *, dry_run: bool) -> Result:
         nothing = f"main holds the records of {asked.to} already: nothing to do"
     else:
         found = revert_round(context, asked.round or "", asked.policy, dry_run=dry_run)
-        what = f"without what round {asked.round} changed"
+        what = f"changed to undo round {asked.round}"
         nothing = f"main holds nothing of round {asked.round} any more: nothing to do"
     result = merge_result(found, what, nothing, dry_run=dry_run)
     return _with(result, asked.as_json())

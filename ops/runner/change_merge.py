@@ -254,6 +254,7 @@ class _Merge:
                 reason=change.request.title,
                 made_at=change.merged_at or "",
                 history=history,
+                remark=_remark(change),
             ),
             main=self._main,
             changes_at=self._main,
@@ -319,6 +320,14 @@ class _Merge:
                 unchanged="nothing was merged",
                 hint="run the same command again",
             )
+
+
+def _remark(change: DatasetChange) -> str:
+    """What a version's line in the card says beside the counts."""
+    counts, policy = change.counts, change.request.policy
+    said = [f"{counts.reopened} reopened"] if counts.reopened else []
+    said += [f"{counts.settled} in conflict ({policy.value})"] if counts.settled else []
+    return ", ".join(said)
 
 
 def change_metadata(context: Context, change: DatasetChange, packed: Packed) -> Mapping[str, str]:
