@@ -154,7 +154,7 @@ def test_a_repair_that_was_killed_is_made_again(world: World, plant: Plant) -> N
             break
         points += 1
     assert points > 5
-    note("repairs", f"{plant.__name__}: killed around each of {points} calls, same main each time")
+    note("repairs", f"{plant.__name__}: killed around each of {points // 2} requests, same main")
 
 
 def _is_killed(world: World, point: int) -> bool:
