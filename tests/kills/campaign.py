@@ -6,7 +6,7 @@ Owns where to strike and what is counted. The story itself is told by story.py.
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -197,6 +197,18 @@ def one_kill_each(clean: Clean) -> Sequence[Mapping[Command, Sequence[Point]]]:
                 rounds.append({})
             rounds[turn][command] = [point for point in (one, other) if point is not None]
     return rounds
+
+
+def every_kill(clean: Clean) -> Iterator[Mapping[Command, Sequence[Point]]]:
+    """Each request of each command, before and after, one a command and round."""
+    most = max(map(len, clean.requests.values()))
+    for number in range(1, most + 1):
+        for after in (False, True):
+            yield {
+                command: [Point(number=number, after=after)]
+                for command, requests in clean.requests.items()
+                if number <= len(requests)
+            }
 
 
 def in_words(points: Mapping[Command, Sequence[Point]]) -> str:

@@ -62,6 +62,10 @@ class Servers:
         assert self._up.wait(120), "the servers are not up again"
         assert not self._mishaps, self._mishaps
 
+    def revive(self) -> None:
+        """Start again what has ended by itself."""
+        assert self._start() == self.connection, "the servers have moved"
+
     def close(self) -> None:
         """Stop both."""
         self._dead.put(None)
