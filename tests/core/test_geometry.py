@@ -361,6 +361,12 @@ def test_by_hand(one: Region, two: Region, expected: float) -> None:
     assert iou(one, two) == pytest.approx(expected, abs=ELLIPSE_TOLERANCE)
 
 
+def test_an_ellipse_has_the_area_of_an_ellipse() -> None:
+    """Whatever it is measured as: what is off lies along its edge, and cancels out."""
+    whole = box(0, 0, 100, 100)
+    assert iou(ellipse(50, 50, 10, 5, turn=20), whole) == pytest.approx(math.pi * 0.005, abs=1e-12)
+
+
 @settings(max_examples=100)
 @given(boxes, boxes)
 def test_boxes_without_a_picture_need_its_size_only_when_turned(one: Region, two: Region) -> None:
