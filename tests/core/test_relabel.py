@@ -117,7 +117,7 @@ def test_an_answer_that_is_removed_leaves_the_region_it_was_about() -> None:
         migration = plan_migration(CONFIG, asked).migration
         after = relabel(record_of(annotation_of(one, two, tree)), migration)
         assert [*after.annotations[0].result] == left
-        bare = {**one, "type": "rectangle", "from_name": "shape", "value": {"x": 1}}
+        bare: Region = {**one, "type": "rectangle", "from_name": "shape", "value": {"x": 1}}
         after = relabel(record_of(annotation_of(bare, two, tree)), migration)
         assert bare in after.annotations[0].result
 
