@@ -83,6 +83,14 @@ def finish(
             "NAME-rework with them.",
         ),
     ] = False,
+    say: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--say",
+            metavar="NAME=VALUE",
+            help="Have the merge commit say this too, as main's gates may ask for; repeatable.",
+        ),
+    ] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> Result:
@@ -90,8 +98,10 @@ def finish(
 
     Where main has moved, its labels and the round's are merged task by task first.
     """
+    from ops.core.gates import read_said
     from ops.runner.finish import finish_round
 
+    said = read_said(say or [])
     if not dry_run:
         session.confirm(f"Merge round {name} to main as a new version?", yes=yes)
     found = finish_round(
@@ -100,6 +110,7 @@ def finish(
         allow_unlabeled=allow_unlabeled,
         on_conflict=on_conflict,
         quarantine=quarantine,
+        said=said,
         dry_run=dry_run,
     )
     card = found.packed.card if found.packed else None

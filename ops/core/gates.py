@@ -21,6 +21,7 @@ from ops.core.lines import choice, stored
 from ops.core.names import GATES_PATH
 from ops.core.ontology import Ontology
 from ops.core.records import Counts, Json, Record, TaskKey
+from ops.errors import UsageError
 
 SCHEMA = "ops.gates/1"
 
@@ -294,6 +295,28 @@ def _texts(fields: Fields, name: str) -> list[str]:
     if len(found) != len(values):
         fields.refuse(name, "must be an array of texts that are not empty")
     return found
+
+
+def read_said(stated: Iterable[str]) -> dict[str, str]:
+    """What a person says on a merge beside what ops does, by full name, from `name=value` texts.
+
+    Raises:
+        UsageError: one is no such text, or a name is there twice.
+    """
+    said: dict[str, str] = {}
+    for text in stated:
+        name, separator, value = (part.strip() for part in text.partition("="))
+        full = name if name.startswith(_PREFIX) else _PREFIX + name
+        if not separator or not value or not _NAME.fullmatch(name) or full in said:
+            raise UsageError(
+                "said-metadata",
+                f"{text!r} says nothing on the merge" if full not in said else f"{name} twice",
+                subject=text,
+                unchanged="nothing was read or written",
+                hint="write name=value, each name once, in small letters: ticket=A-17",
+            )
+        said[full] = value
+    return said
 
 
 def compile_gates(data: bytes) -> bytes:

@@ -7,7 +7,7 @@ to tag or to close (finish.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from ops.core.canonical import decode_record, encode_record
@@ -26,7 +26,7 @@ from ops.core.names import (
 from ops.core.records import CommitId, Counts, Json, Record, TaskKey, TaskState
 from ops.core.rounds import Held, HoldReason, Manifest, RoundState, encode_manifest
 from ops.core.settle import Policy
-from ops.errors import ConflictError, PartialError
+from ops.errors import ConflictError, PartialError, UsageError
 from ops.ports import ChangeKind, Upload
 from ops.runner.context import (
     Context,
@@ -34,7 +34,7 @@ from ops.runner.context import (
     sample_of,
 )
 from ops.runner.gates import gate_state, refuse_gate_changes
-from ops.runner.publish import publish
+from ops.runner.publish import EXPECTED_HEAD, publish
 from ops.runner.rebase import (
     Taken,
     changed_paths,
@@ -58,6 +58,7 @@ class Asked:
     allow_unlabeled: bool = False
     on_conflict: Policy | None = None
     quarantine: bool = False
+    said: Mapping[str, str] = field(default_factory=dict[str, str])
     dry_run: bool = False
 
 
@@ -201,7 +202,7 @@ class Attempt:
         facts = RoundFacts(
             actor=self._context.actor,
             counts=manifest.counts or Counts(),
-            metadata=finish_metadata(self._context, manifest),
+            metadata=self._metadata(manifest),
             conflict_count=len(taken.taken_in.settled) if taken else 0,
             allow_unlabeled=self._asked.allow_unlabeled,
         )
@@ -211,6 +212,23 @@ class Attempt:
             refuse_findings(self._round, refused)
         for finding in findings:
             self._quarantine(finding)
+
+    def _metadata(self, manifest: Manifest, packed: Packed | None = None) -> Mapping[str, str]:
+        """What the merge says: what ops does, and what the person has it say besides.
+
+        Raises:
+            UsageError: the person says what ops says.
+        """
+        own = finish_metadata(self._context, manifest, packed)
+        if twice := sorted({*own, EXPECTED_HEAD} & self._asked.said.keys()):
+            raise UsageError(
+                "said-metadata",
+                f"{twice[0]} is what ops itself says on the merge",
+                subject=twice[0],
+                unchanged="nothing was merged",
+                hint="use another name",
+            )
+        return {**own, **self._asked.said}
 
     def _records(self, changed: Mapping[TaskKey, ChangeKind]) -> Iterator[Record]:
         """The changed records as they would be after the merge; those held back are left out."""
@@ -288,7 +306,7 @@ class Attempt:
         manifest_upload = Upload(path=manifest_path(round_.name), data=encode_manifest(manifest))
         lake.write_many(round_.branch, [*packed.uploads, manifest_upload])
         lake.delete_many(round_.branch, [index_path(round_.name)])
-        metadata = finish_metadata(context, manifest, packed)
+        metadata = self._metadata(manifest, packed)
         message = (
             f"Finish round {round_.name}: {packed.card.counts.labeled} labeled tasks, "
             f"{version_tag(packed.card.version)}"

@@ -7,6 +7,7 @@ so of two finishes at once the second merge is refused, and that one starts over
 Killed anywhere, it goes on when run again.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ops.core.gates import GateSettings
@@ -43,6 +44,7 @@ def finish_round(
     allow_unlabeled: bool = False,
     on_conflict: Policy | None = None,
     quarantine: bool = False,
+    said: Mapping[str, str] | None = None,
     dry_run: bool = False,
 ) -> Finished:
     """Finish a round, or find it finished.
@@ -59,9 +61,11 @@ def finish_round(
             was told, else nobody's.
         quarantine: hold back what is in conflict or refused by a gate, merge the rest, and open
             another round with what was held back.
+        said: what the merge is to say beside what ops does, by full name (gates.read_said).
         dry_run: do nothing, say what would be done.
 
     Raises:
+        UsageError: the merge was to say what ops itself says.
         NotFoundError: there is no such round.
         RefusedError: it is not open, tasks are unfinished, a gate refuses, or its branch holds
             changes that are no round's.
@@ -74,6 +78,7 @@ def finish_round(
         allow_unlabeled=allow_unlabeled,
         on_conflict=on_conflict,
         quarantine=quarantine,
+        said=said or {},
         dry_run=dry_run,
     )
     if done := _find_done(context, name, dry_run=dry_run):

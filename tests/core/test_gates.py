@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.core.agreement import Measure
-from ops.core.audit import KINDS, Area
+from ops.core.audit import AREAS, KINDS
 from ops.core.gates import (
     Finding,
     Gate,
@@ -19,12 +19,13 @@ from ops.core.gates import (
     check,
     compile_gates,
     decode_gates,
+    read_said,
 )
 from ops.core.label_config import LabelKind, write_label_config
 from ops.core.names import GATE_SCRIPT_PATH
 from ops.core.ontology import parse_ontology
 from ops.core.records import Annotation, Counts, Json, Media, Record, Task, TaskKey
-from ops.errors import InvalidDataError
+from ops.errors import InvalidDataError, UsageError
 from ops.gate import default_settings, hook_files
 
 ONTOLOGY = parse_ontology(write_label_config(["brie", "gouda"], LabelKind.BOXES))
@@ -167,19 +168,39 @@ def test_the_hook_gets_what_people_wrote() -> None:
 
 def test_the_hook_and_the_audit_let_each_kind_change_the_same() -> None:
     """What passes inside lakeFS is no finding afterwards, and the other way round."""
-    areas = {
-        "VERSION": Area.RECORDS,
-        "ONTOLOGY": Area.ONTOLOGY,
-        "GATE": Area.GATES,
-        "PICTURES": Area.IMAGES,
-    }
     script = hook_files()[GATE_SCRIPT_PATH].decode()
+    lists = {
+        name: re.findall(r'"([^"]+)"', places)
+        for name, places in re.findall(r"^local ([A-Z]+) = \{ (.*) \}$", script, re.MULTILINE)
+    }
     table = script.partition("local MAY_CHANGE = {")[2].partition("\n}")[0]
     stated = {
-        kind: frozenset(areas[name] for name in names.split(", "))
+        kind: frozenset(
+            area
+            for name in names.split(", ")
+            for place in lists[name]
+            for area, beginnings in AREAS.items()
+            if any(beginning.startswith(place) for beginning in beginnings)
+        )
         for kind, names in re.findall(r'\["([a-z-]+)"\] = \{ ([A-Z, ]+) \}', table)
     }
     assert stated == KINDS
+
+
+def test_what_a_person_says_on_the_merge() -> None:
+    said = read_said(["ticket=A-17", " ops.reason = it was = due "])
+    assert said == {"ops.ticket": "A-17", "ops.reason": "it was = due"}
+    assert read_said([]) == {}
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [["ticket"], ["=A"], ["ticket="], ["Ticket=A"], ["a b=c"], ["a=1", "ops.a=2"], ["ops.=1"]],
+)
+def test_what_says_nothing_is_refused(stated: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_said(stated)
+    assert (caught.value.code, caught.value.subject) == ("said-metadata", stated[-1])
 
 
 # The gates.

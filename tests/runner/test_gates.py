@@ -219,6 +219,29 @@ def test_a_branch_behind_main_may_still_have_the_gate_it_began_with() -> None:
     assert finish_round(world.context, "cheese").version == 1
 
 
+def test_what_main_wants_said_is_said_by_a_person() -> None:
+    """And nobody says what ops says."""
+    world = World()
+    start_round(world.context, "cheese", Selection())
+    set_gates(world.context, b"[metadata]\nrequired = ['ticket']", name="")
+
+    def finish(**said: str) -> str | None:
+        named = {f"ops.{name}": value for name, value in said.items()}
+        return finish_round(world.context, "cheese", allow_unlabeled=True, said=named).commit
+
+    with pytest.raises(RefusedError) as refused:
+        finish()
+    assert refused.value.code == "missing-metadata"
+    for name in ("round", "snapshot_digest", "expected_head"):
+        with pytest.raises(UsageError) as caught:
+            finish(ticket="A-17", **{name: "mine"})
+        assert caught.value.subject == f"ops.{name}"
+    commit = finish(ticket="A-17", reason="it was due")
+    said = world.lake.commit_facts(str(commit)).metadata
+    assert (said["ops.ticket"], said["ops.reason"]) == ("A-17", "it was due")
+    assert said["ops.expected_head"] != "mine"
+
+
 @pytest.mark.parametrize(
     "metadata",
     [{}, {"ops.kind": "finish"}, {"ops.kind": "gates", "ops.expected_head": "0" * 64}],
