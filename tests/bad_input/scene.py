@@ -11,7 +11,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from ops.core.names import MAIN, RECORD_PREFIX, record_path, round_branch
+from ops.core.names import MAIN, record_path, round_branch
 from ops.core.records import Json, TaskKey
 from ops.core.rounds import Selection
 from ops.errors import InvalidDataError, OpsError
@@ -173,21 +173,3 @@ def drop(*path: str | int) -> Edit:
         return document
 
     return edit
-
-
-def change(*path: str | int, by: Edit) -> Edit:
-    """Change a field by what it is."""
-
-    def edit(document: Document) -> Document:
-        inner = document
-        for step in path[:-1]:
-            inner = inner[step]
-        inner[path[-1]] = by(inner[path[-1]])
-        return document
-
-    return edit
-
-
-def records(scene: Scene, ref: str) -> Mapping[str, bytes]:
-    """Every record at a ref."""
-    return {p: d for p, d in scene.world.records(ref).items() if p.startswith(RECORD_PREFIX)}
