@@ -72,7 +72,8 @@ def test_a_token_that_will_not_last_is_told(
 
 def test_a_legacy_token_is_told(call: Call) -> None:
     """Not every Label Studio takes one."""
-    found = checks(call("doctor", "--json", OPS_LABEL_STUDIO_TOKEN="0123456789abcdef"))["token"]
+    text = "0123456789abcdef"
+    found = checks(call("doctor", "--json", OPS_LABEL_STUDIO_TOKEN=text))["token"]
     assert found["verdict"] == "warn"
     assert "legacy token" in found["message"]
     assert "Personal Access Token" in found["remedy"]
