@@ -41,6 +41,7 @@ from ops.runner.context import (
     read_tasks,
     refuse_state,
 )
+from ops.runner.copies import find_copies
 from ops.runner.selection import select_tasks
 
 BATCH = 1000
@@ -68,7 +69,9 @@ class Started:
 class _Seen:
     """What is known of the servers; a part is None once a step has made it stale.
 
-    `selected_at` is the commit `tasks` were selected at, before a manifest names them.
+    Attributes:
+        selected_at: the commit `tasks` were selected at, before a manifest names them.
+        copies: Label Studio's tasks that came in by an import which a network delivered twice.
     """
 
     branch: CommitId | None = None
@@ -77,6 +80,7 @@ class _Seen:
     tasks: Mapping[TaskKey, RoundTask] = field(default_factory=dict[TaskKey, RoundTask])
     project: int | None = None
     rows: list[TaskRow] | None = None
+    copies: frozenset[int] = frozenset()
     media_connected: bool = False
     picture_shown: bool = False
 
@@ -149,6 +153,8 @@ class _Start:
                 seen.project = projects[0].id if projects else None
             if seen.project is not None and seen.rows is None:
                 seen.rows = list(studio.task_rows(seen.project))
+                answered = [r for r in seen.rows if r.key in seen.tasks and _is_answered(r)]
+                seen.copies = find_copies(studio, seen.project, answered)
         return seen
 
     def observation(self, seen: _Seen) -> StartObservation:
@@ -395,7 +401,7 @@ def _spoilt(seen: _Seen) -> Sequence[int]:
     if seen.manifest and seen.manifest.state is RoundState.STARTING:
         carried = {key for key, entry in seen.tasks.items() if entry.carried}
         hollow = [row.id for row in rows if row.key in carried and not _is_answered(row)]
-    return sorted({*hollow, *_duplicates(rows)})
+    return sorted({*hollow, *_duplicates(rows), *seen.copies})
 
 
 def _is_answered(row: TaskRow) -> bool:

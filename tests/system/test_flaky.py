@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from ops.local import Connection
-from tests.kills.campaign import doubling, flaky, prepared, tell_all, tell_cleanly
+from tests.kills.campaign import Command, doubling, flaky, prepared, tell, tell_all, tell_cleanly
+from tests.kills.driver import Driver, proxied
 from tests.kills.long_round import sync_through_cuts
 from tests.laws import note
-from tests.proxy import Fate
+from tests.proxy import Fate, Plan
 
 pytestmark = pytest.mark.servers
 
@@ -73,3 +74,25 @@ def test_a_network_that_cuts_long_answers_off(servers: Connection, tmp_path: Pat
         f"{arrived.annotation_count} annotations through a network that cuts answers off after "
         f"2 s, {arrived.cut_count} cut: each there, once and whole",
     )
+
+
+def doubled(fate: Fate) -> Plan:
+    return lambda _: fate
+
+
+def test_a_round_of_corrections_delivered_twice(servers: Connection, tmp_path: Path) -> None:
+    """Its tasks come in with answers: their copies hold the same, and go again."""
+    [story] = prepared(servers, tmp_path, 1)
+    with proxied(servers) as proxy:
+        driver = Driver(story.ops, proxy)
+
+        def perform(command: Command) -> None:
+            driver.undisturbed(command)
+
+        tell(story, perform)
+        for answer in (Fate.TWICE, Fate.TWICE_FIRST):
+            name = f"again-{answer.name.lower().replace('_', '-')}"
+            driver.until_done(("round", "start", name, "--edit"), doubled(answer))
+            shown = driver.undisturbed(("round", "sync", name)).data
+            assert (shown["repeated"], shown["changed"]) == ([], [])
+            assert shown["counts"]["labeled"] == 3
