@@ -431,10 +431,14 @@ def test_a_round_before_the_gate(servers: Connection, tmp_path: Path) -> None:
     [refused] = ops.run("round", "finish", "cheese", "--yes", expect=4).document["errors"]
     assert "p001.png" in str(refused)
     assert "agreement" in str(refused)
-    settings.write_text("")
+    settings.write_text("[metadata]\nrequired = ['ticket']\n")
     ops.run("gates", "set", "mine.toml", "--yes")
-    finished = ops.run("round", "finish", "cheese", "--yes").data
+    [refused] = ops.run("round", "finish", "cheese", "--yes", expect=4).document["errors"]
+    assert "ops.ticket" in str(refused)
+    finished = ops.run("round", "finish", "cheese", "--yes", "--say", "ticket=A-17").data
     assert finished["version"] == 1
+    [version] = ops.run("dataset", "log").data["versions"]
+    assert version["facts"]["ticket"] == "A-17"
 
     raw = RawLake(servers, ops.repository)
     assert raw.said_by_the_hook(finished["commit"]).splitlines() == [
@@ -447,7 +451,7 @@ def test_a_round_before_the_gate(servers: Connection, tmp_path: Path) -> None:
     assert refused["where"]["field"] == "coverage.ansered"
     missing = ops.run("gates", "set", "nowhere.toml", "--yes", expect=3).document["errors"]
     assert missing[0]["code"] == "no-gates-file"
-    assert ops.say("gates", "show", "--toml").stdout == "\n"
+    assert ops.say("gates", "show", "--toml").stdout == "[metadata]\nrequired = ['ticket']\n"
 
 
 def test_a_branch_that_changes_the_gate_is_not_finished(
