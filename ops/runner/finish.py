@@ -69,8 +69,8 @@ def finish_round(
         NotFoundError: there is no such round.
         RefusedError: it is not open, tasks are unfinished, a gate refuses, or its branch holds
             changes that are no round's.
-        ConflictError: main and the round changed the same and nobody has said whose answer counts,
-            or other finishes kept winning.
+        ConflictError: main and the round changed the same and nobody has said whose answer counts;
+            other finishes kept winning; or somebody else committed to the branch meanwhile.
         PartialError: lakeFS has found nothing to merge.
     """
     check_round_name(name)
@@ -84,6 +84,7 @@ def finish_round(
     if done := _find_done(context, name, dry_run=dry_run):
         return done
     synced = sync_round(context, name, full=True, dry_run=dry_run)
+    _refuse_stale_head(context, synced)
     attempt = 1
     while True:
         main = main_head(context.lake)
@@ -140,6 +141,27 @@ def find_merge(context: Context, manifest: Manifest) -> CommitId:
         subject=manifest.name,
         unchanged="nothing was changed",
         hint="see how it came there: ops dataset verify",
+    )
+
+
+def _refuse_stale_head(context: Context, synced: Synced) -> None:
+    """Refuse where somebody committed to the branch while it was being read. One request.
+
+    What is merged is read at the head the sync knows. A sync that finds all answers on the branch
+    already commits nothing; if another one has just put them there, that head is without them.
+
+    Raises:
+        ConflictError: it is so.
+    """
+    round_ = synced.round
+    if context.lake.find_commit(round_.branch) == round_.head:
+        return
+    raise ConflictError(
+        "branch-moved",
+        f"someone else committed to {round_.branch} during this finish",
+        subject=round_.name,
+        unchanged="nothing was merged",
+        hint=f"finish again: ops round finish {round_.name}",
     )
 
 
