@@ -33,7 +33,7 @@ from ops.runner.context import (
     read_ontology,
     sample_of,
 )
-from ops.runner.gates import gate_state, refuse_gate_changes
+from ops.runner.gates import gate_state, refuse_gate_changes, refuse_tampered_gate
 from ops.runner.publish import EXPECTED_HEAD, publish
 from ops.runner.rebase import (
     Taken,
@@ -44,7 +44,7 @@ from ops.runner.rebase import (
     take_in,
     taken_in_facts,
 )
-from ops.runner.refusals import refuse_findings, refuse_tampered_gate
+from ops.runner.refusals import refuse_findings
 from ops.runner.rework import rework_name
 from ops.runner.snapshot import Cause, Packed, pack_version
 from ops.runner.sync import Synced

@@ -138,6 +138,24 @@ def gate_state(context: Context, ref: str = MAIN) -> GateState:
     )
 
 
+def refuse_tampered_gate(state: GateState) -> None:
+    """Refuse to go on from a main whose gate was changed around ops.
+
+    Raises:
+        RefusedError: code `gate-tampered`: it was; the files are named.
+    """
+    if not state.changed:
+        return
+    raise RefusedError(
+        "gate-tampered",
+        f"main's gate was changed around ops: {len(state.changed)} files",
+        subject=state.changed[0].path,
+        where=(("files", sample_of(state.problems)),),
+        unchanged="nothing was merged",
+        hint="see how it came there: ops dataset verify\nput it back: ops doctor --fix",
+    )
+
+
 def wanted_gate_files(context: Context, ref: str | None) -> Mapping[str, bytes]:
     """The gate's files that a ref lacks or has otherwise than this ops writes them, by path.
 
@@ -209,7 +227,7 @@ class GatesSet:
 
 
 def set_gates(context: Context, settings: bytes, *, name: str, dry_run: bool = False) -> GatesSet:
-    """Make a `gates.toml` main's, through a branch. Ten requests; nothing to do where it is.
+    """Make a `gates.toml` main's, through a branch. Twenty requests; nothing to do where it is.
 
     The hook is brought up to this version of ops on the way.
 
@@ -222,10 +240,12 @@ def set_gates(context: Context, settings: bytes, *, name: str, dry_run: bool = F
     Raises:
         InvalidDataError: they are no settings.
         NotFoundError: the repository is not set up.
+        RefusedError: somebody changed the gate around ops: that would become ops's own.
         ConflictError: main moved meanwhile.
     """
     after = decode_gates(settings, name=name)
     main = main_head(context.lake)
+    refuse_tampered_gate(gate_state(context, main))
     files = _differing(context, main, gate_files(settings))
     done = GatesSet(
         before=read_gates(context, main), after=after, changed=tuple(sorted(files)), commit=None

@@ -14,7 +14,12 @@ from ops.core.names import GATES_PREFIX, LABEL_CONFIG_PATH, MAIN
 from ops.core.ontology import Ontology, parse_ontology
 from ops.errors import ConflictError, UsageError
 from ops.runner.context import Context
-from ops.runner.gates import publish_files, wanted_gate_files
+from ops.runner.gates import (
+    gate_state,
+    publish_files,
+    refuse_tampered_gate,
+    wanted_gate_files,
+)
 
 _README = GATES_PREFIX + "README.md"
 _README_TEXT = b"""# Gates
@@ -58,6 +63,7 @@ def init_repository(
     Raises:
         UsageError: there is no ontology yet, and none was given.
         InvalidDataError: the label config is not one.
+        RefusedError: somebody changed the gate around ops: that would become ops's own.
         ConflictError: another label config is there already, or main moved meanwhile.
     """
     lake = context.lake
@@ -65,6 +71,8 @@ def init_repository(
     exists = lake.repository_exists()
     stored = lake.read(MAIN, LABEL_CONFIG_PATH) if exists else None
     ontology = _agreed_ontology(lake.repository, stored, wanted)
+    if exists:
+        refuse_tampered_gate(gate_state(context, MAIN))
     steps: list[str] = []
     if not exists:
         steps.append(f"create repository {lake.repository} at {namespace}")

@@ -11,7 +11,6 @@ from ops.core.index import Standing
 from ops.core.records import TaskKey, TaskState
 from ops.errors import RefusedError
 from ops.runner.context import Round, sample_of
-from ops.runner.gates import GateState
 from ops.runner.sync import Synced
 
 
@@ -69,24 +68,6 @@ def _in_state(round_: Round, state: TaskState) -> Sequence[TaskKey]:
 
 def _saved(synced: Synced) -> str:
     return f"the branch holds the sync of {(synced.round.index.synced_at or '')[11:16]} UTC"
-
-
-def refuse_tampered_gate(state: GateState) -> None:
-    """Refuse to merge onto a main whose gate was changed around ops.
-
-    Raises:
-        RefusedError: it was; the files are named.
-    """
-    if not state.changed:
-        return
-    raise RefusedError(
-        "gate-tampered",
-        f"main's gate was changed around ops: {len(state.changed)} files",
-        subject=state.changed[0].path,
-        where=(("files", sample_of(state.problems)),),
-        unchanged="nothing was merged",
-        hint="see how it came there: ops dataset verify\nput it back: ops doctor --fix",
-    )
 
 
 def refuse_findings(round_: Round, findings: Sequence[Finding]) -> NoReturn:

@@ -258,6 +258,19 @@ def test_a_gate_changed_around_ops_is_missed(metadata: dict[str, str]) -> None:
     )
     assert (state.is_whole, state.written_by) == (False, whole.written_by)
     assert state.missing == ()
+    for take_over in (_init_again, _set_half):
+        with pytest.raises(RefusedError) as caught:
+            take_over(world)
+        assert (caught.value.code, caught.value.subject) == ("gate-tampered", ACTION_PATH)
+    assert gate_state(world.context) == state
+
+
+def _init_again(world: World) -> object:
+    return init_repository(world.context, label_config=None, namespace="x")
+
+
+def _set_half(world: World) -> object:
+    return set_gates(world.context, HALF, name="")
 
 
 def test_a_repository_without_a_gate_says_what_is_missing() -> None:

@@ -284,7 +284,7 @@ def test_main_is_not_reverted_or_picked_onto(
 def test_a_branch_that_leaves_the_gate_behind_meets_none(servers: Connection) -> None:
     """The hook comes with what is merged. ops refuses that branch, and misses the gate after."""
     context = a_dataset(servers)
-    lake, main = context.lake, main_head(context.lake)
+    main = main_head(context.lake)
     assert gate_state(context).is_whole
     proposal = with_files(context, {ACTION_PATH: None, record_path(TaskKey("a.png")): b"{}"})
     with pytest.raises(RefusedError) as caught:
@@ -299,11 +299,22 @@ def test_a_branch_that_leaves_the_gate_behind_meets_none(servers: Connection) ->
     anything = with_files(context, {"notes.txt": b"now anybody may"})
     assert merge(context, anything, {}) is not None
 
-    init_repository(context, label_config=None, namespace="local://unused")
+    for take_over in (_init_again, _set_gates):
+        with pytest.raises(RefusedError) as caught:
+            take_over(context)
+        assert caught.value.code == "gate-tampered"
+    publish_files(context, hook_files(), kind="repair", message="Put the gate back")
     assert gate_state(context).is_whole
-    assert lake.read(MAIN, ACTION_PATH) == hook_files()[ACTION_PATH]
     more = with_files(context, {"notes.txt": b"and now nobody"})
     assert "does not say ops.kind" in refusal(context, more, {})
+
+
+def _init_again(context: Context) -> object:
+    return init_repository(context, label_config=None, namespace="x")
+
+
+def _set_gates(context: Context) -> object:
+    return set_gates(context, b"", name="")
 
 
 def test_a_repository_from_before_the_gate_gets_it(servers: Connection) -> None:
