@@ -253,7 +253,9 @@ def test_log_says_what_differs(dice: random.Random) -> None:
         assert entry.before == state
         state = entry.after
         position = [one.commit for one in lives].index(entry.revision.commit)
-        before = _said(lives[position - 1].record if position else None)
+        before_record = lives[position - 1].record if position else None
+        assert entry.revision.record != before_record
+        before = _said(before_record)
         assert bool(entry.changes) == (before != _said(records[entry.revision.commit]))
 
 
@@ -286,6 +288,20 @@ def test_one_of_two_equal_entries_is_a_change() -> None:
         task_log([_revision(1, _one(box, box)), _revision(2, replace(_one(box), round="r2"))])
     )
     assert [one.verb for one in log[1].changes] == [Verb.CHANGED]
+
+
+def test_twins_in_another_order_are_no_change() -> None:
+    """The editor's `origin` reorders the entries of one control about one region."""
+    one = entry("a", "label", ("m", 1), random.Random(1))  # noqa: S311
+    two = entry("a", "label", ("n", 1), random.Random(1))  # noqa: S311
+    assert isinstance(one, dict)
+    assert isinstance(two, dict)
+    plain = {name: value for name, value in one.items() if name != "origin"}
+    marked = {**two, "origin": "manual"}
+    first = _one(plain, marked)
+    second = replace(_one({**one, "origin": "manual"}, marked), round="r2")
+    log = list(task_log([_revision(1, first), _revision(2, second)]))
+    assert [len(entry.changes) for entry in log] == [2, 0]
 
 
 def test_merged_rounds_are_told_apart_by_the_branch() -> None:

@@ -207,6 +207,43 @@ def test_merged_around_ops_is_said_to_be(world: World) -> None:
     assert {change.person for change in entry.changes} == {"ann@example.org"}
 
 
+def test_removed_record_takes_everything_with_it(world: World) -> None:
+    """What it said is told under what was removed, until it comes back."""
+    data = world.records()[record_path(KEY)]
+    world.lake.create_branch("raw", MAIN)
+    world.lake.delete_many("raw", [record_path(KEY)])
+    world.lake.commit("raw", "By hand", {})
+    gone = world.lake.merge("raw", MAIN, "By hand", {})
+    world.lake.delete_branch("raw")
+    found = blame(log(world))
+    assert found.present == ()
+    assert {change.place.region: change.revision.commit == gone for change in found.removed} == {
+        "": True,
+        "r0": False,
+        "r1": True,
+        "r2": True,
+    }
+    assert log(world)[-1].after is None
+    back = by_hand(world, data)
+    assert {change.revision.commit for change in blame(log(world)).present} == {back}
+
+
+def test_branch_is_told_from_the_main_it_took_in(world: World) -> None:
+    """A rebased round stands on a newer main; a finished one's commit is not the version."""
+    start_round(world.context, "five", Selection(keys=(KEY,), edit=True, labeled_too=True))
+    world.clock.advance(60)
+    world.studio.update_annotation(annotation(world), [region("gouda", 1), region("gouda", 2)])
+    edit_round(world, "four", region("brie", 1), region("brie", 2))
+    assert [entry.revision.version for entry in log(world, "round-five")] == [1, 2, 3]
+    rebase_round(world.context, "five")
+    assert [entry.revision.version for entry in log(world, "round-five")] == [1, 2, 3, 4, None]
+    finish_round(world.context, "five")
+    merged = world.lake.commit_facts("v5").parents[-1]
+    [*_, last] = log(world, merged)
+    assert (last.revision.kind, last.revision.round) == ("finish", "five")
+    assert (last.revision.version, last.revision.is_on_main) == (None, False)
+
+
 def test_unreadable_record_on_the_way_is_passed_over(world: World) -> None:
     """And named; the labels it did not change keep their versions. At the ref itself it fails."""
     good = world.records()[record_path(KEY)]
