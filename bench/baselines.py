@@ -93,12 +93,12 @@ class Dvc:
 
     def put(self, files: Mapping[str, bytes]) -> None:
         """Add and push."""
-        _write(self._work, files)
-        self._do("add", "annotations")
+        self._add(files)
         self._do("push")
 
-    def keep(self) -> None:
-        """Commit what was put to git, so that it can be compared with another."""
+    def keep(self, files: Mapping[str, bytes]) -> None:
+        """Add and commit, without a push: so that it can be compared with another version."""
+        self._add(files)
         _run(self._work, "git", "add", "-A")
         who = ("-c", "user.name=bench", "-c", "user.email=bench@example.org")
         _run(self._work, "git", *who, "commit", "-m", "version")
@@ -106,6 +106,10 @@ class Dvc:
     def compare(self) -> None:
         """Say which files differ between the last two versions that were kept."""
         self._do("diff", "HEAD~1", "HEAD")
+
+    def _add(self, files: Mapping[str, bytes]) -> None:
+        _write(self._work, files)
+        self._do("add", "annotations")
 
     def _do(self, *arguments: str) -> None:
         _run(self._work, self._dvc, *arguments, **self._environment)

@@ -5,7 +5,8 @@
 Starts servers of its own below `.ops/bench`. Prints, in one run: the label diff in the process and
 as a process, between two versions and from a version to a branch without a snapshot of its own;
 `dvc diff` of the same files, DVC's cache and the disk's warm; and a plain comparison of two folders
-of them. Both say which files differ; the label diff says what people say differently.
+of them. Both say which files differ; the label diff says what people say differently. CPU is that
+of the command: of lakeFS's, which answers ops's requests, nothing is in it.
 """
 
 import argparse
@@ -16,12 +17,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench import versions
 from bench.baselines import BASELINES, Dvc
 from bench.versions import Versions
 from ops.cli.progress import LineReporter
+from ops.core.diff import LabelDiff
 from ops.local import stack
 from ops.runner.diff import label_diff
 
@@ -43,53 +46,72 @@ def main() -> None:
         stack.down(HOME, reporter)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What some work took: seconds on the clock, and of CPU in this process and its children."""
+
+    wall_s: float
+    cpu_s: float
+
+
 def run(task_count: int) -> None:
     """Measure everything at one size."""
     changed_count = task_count // 10
     bench = versions.set_up(HOME, task_count, changed_count)
-    found = label_diff(bench.context, "v1", "v2")
-    assert len(found.changed) == changed_count
+    diff = label_diff(bench.context, "v1", "v2")
+    assert len(diff.changed) == changed_count
     load = os.getloadavg()[0]
-    ours = median(lambda: as_process(bench, "v1", "v2"))
-    rows = {
-        "ops dataset diff v1 v2 (a process)": ours,
-        "the same, in the process": median(lambda: label_diff(bench.context, "v1", "v2")),
-        "to a branch without its own snapshot (a process)": median(
-            lambda: as_process(bench, "v1", versions.UNPACKED)
-        ),
-    }
+    ours = measured(lambda: as_process(bench, "v1", "v2"))
     print(f"\n## Two versions of {task_count} records, {changed_count} changed\n")
     print(f"Medians of {REPEATS}; the machine's load when it began: {load:.1f}.\n")
-    print("| | wall s | ratio | says |\n|---|---|---|---|")
-    for name, seconds in rows.items():
-        print(f"| {name} | {seconds:.2f} | {seconds / ours:.2f} | {_said(bench)} |", flush=True)
+    print("| | wall s | ratio | CPU s | ratio | says |\n|---|---|---|---|---|---|")
+    said = _said(diff)
+    tell("ops dataset diff v1 v2", ours, ours, said)
+    inside = measured(lambda: label_diff(bench.context, "v1", "v2"))
+    tell("the same, in a process that runs", inside, ours, said)
+    branch = measured(lambda: as_process(bench, "v1", versions.UNPACKED))
+    tell("to a branch without a snapshot of its own", branch, ours, said)
+    files = f"{changed_count} files modified"
     for name, measure in (("dvc diff", dvc), ("plain JSON comparison of two folders", plain)):
-        seconds = measure(bench)
-        if isinstance(seconds, str):
-            print(f"| {name} | – | – | not measured: {seconds} |", flush=True)
-        else:
-            told = f"| {name} | {seconds:.2f} | {seconds / ours:.2f} "
-            print(told + f"| {changed_count} files modified |", flush=True)
+        tell(name, measure(bench), ours, files)
 
 
-def _said(bench: Versions) -> str:
+def tell(name: str, cost: Cost | str, ours: Cost, said: str) -> None:
+    """Print one line of the table."""
+    if isinstance(cost, str):
+        print(f"| {name} | – | – | – | – | not measured: {cost} |", flush=True)
+        return
+    ratios = cost.wall_s / ours.wall_s, cost.cpu_s / ours.cpu_s
+    figures = f"{cost.wall_s:.2f} | {ratios[0]:.2f} | {cost.cpu_s:.2f} | {ratios[1]:.2f}"
+    print(f"| {name} | {figures} | {said} |", flush=True)
+
+
+def _said(diff: LabelDiff) -> str:
     """What the label diff tells, in short."""
-    diff = label_diff(bench.context, "v1", "v2")
     moves = [f"{a} → {b}: {count}" for (a, b), count in diff.transitions.items()]
     spread, people = diff.geometry, len(diff.annotators)
     return f"{', '.join(moves)}; {spread.count} moved, IoU {spread.median:.2f}; {people} people"
 
 
-def median(work: Callable[[], object]) -> float:
-    """Seconds some work takes, the middle of a few runs."""
-    return statistics.median(timed(work) for _ in range(REPEATS))
+def measured(work: Callable[[], object]) -> Cost:
+    """What some work costs, the middle of a few runs."""
+    costs = [_cost(work) for _ in range(REPEATS)]
+    return Cost(
+        wall_s=statistics.median(one.wall_s for one in costs),
+        cpu_s=statistics.median(one.cpu_s for one in costs),
+    )
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Seconds some work takes."""
-    started = time.perf_counter()
+def _cost(work: Callable[[], object]) -> Cost:
+    started, before = time.perf_counter(), _cpu_s()
     work()
-    return time.perf_counter() - started
+    return Cost(wall_s=time.perf_counter() - started, cpu_s=_cpu_s() - before)
+
+
+def _cpu_s() -> float:
+    """Of this process and of its children that have ended; lakeFS's is in neither."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def as_process(bench: Versions, left: str, right: str) -> None:
@@ -102,26 +124,25 @@ def as_process(bench: Versions, left: str, right: str) -> None:
     )
 
 
-def dvc(bench: Versions) -> float | str:
-    """Seconds of `dvc diff` between two versions of the same files, or what is missing."""
+def dvc(bench: Versions) -> Cost | str:
+    """The cost of `dvc diff` between two versions of the same files, or what is missing."""
     if (missing := BASELINES["dvc"].missing()) is not None:
         return missing
     with tempfile.TemporaryDirectory() as directory:
         place = Dvc(Path(directory))
         for files in (bench.before, bench.after):
-            place.put(files)
-            place.keep()
-        return median(place.compare)
+            place.keep(files)
+        return measured(place.compare)
 
 
-def plain(bench: Versions) -> float:
-    """Seconds of a plain comparison of two folders that hold the files."""
+def plain(bench: Versions) -> Cost:
+    """The cost of a plain comparison of two folders that hold the files."""
     with tempfile.TemporaryDirectory() as directory:
         roots = [Path(directory) / name for name in ("before", "after")]
         for root, files in zip(roots, (bench.before, bench.after), strict=True):
             _write(root, files)
         command = [sys.executable, "-m", "bench.plain_diff", *map(str, roots)]
-        return median(lambda: subprocess.run(command, stdout=subprocess.DEVNULL, check=True))
+        return measured(lambda: subprocess.run(command, stdout=subprocess.DEVNULL, check=True))
 
 
 def _write(root: Path, files: Mapping[str, bytes]) -> None:
