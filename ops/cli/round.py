@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,7 @@ from ops.core.rounds import Selection
 from ops.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
+    from ops.runner.context import Context
     from ops.runner.sync import Synced
 
 app = typer.Typer(help="Labeling rounds: one branch and one project each.", no_args_is_help=True)
@@ -150,9 +152,20 @@ def sync(
     while True:
         found = sync_round(context, name, full=full, dry_run=dry_run)
         if not watch:
-            return _sync_result(found, dry_run=dry_run)
+            result = _sync_result(found, dry_run=dry_run)
+            return replace(result, warnings=[*result.warnings, *_ontology_news(context, found)])
         sys.stderr.write(f"{context.timestamp()[11:19]} UTC  {_sync_line(found)}\n")
         time.sleep(every)
+
+
+def _ontology_news(context: "Context", found: "Synced") -> Sequence[Warn]:
+    """What main's labels have become, where people went on answering with the round's."""
+    from ops.runner.ontology_news import ontology_moved
+
+    moved = ontology_moved(context, found.round.manifest) if found.changed else None
+    if moved is None:
+        return []
+    return [Warn(code="ontology-moved", message=moved.in_words, subject=found.round.name)]
 
 
 def _sync_result(found: "Synced", *, dry_run: bool) -> Result:

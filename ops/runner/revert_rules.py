@@ -13,11 +13,13 @@ from ops.core.changes import ChangeRequest, DatasetChangeKind, Edit, Effect, Rul
 from ops.core.conflicts import Merged
 from ops.core.names import MAIN, RECORD_PREFIX, record_key
 from ops.core.records import CommitId, Record
+from ops.core.relabel import migrate_record
 from ops.core.steps import State, doubtful_annotations, labels_of, people_of
 from ops.core.undo import Target, undo_merge, undo_work
 from ops.errors import InvalidDataError, RefusedError
 from ops.ports import ChangeKind, Commit
 from ops.runner.context import Context
+from ops.runner.ontology_news import migrations_since
 
 TO, ROUND, MERGE, ANNOTATOR, CLASS, SINCE = (
     *("to", "round", "merge", "annotator", "class", "since"),
@@ -46,7 +48,7 @@ def target_of(arguments: Mapping[str, str]) -> Target:
 
 
 class _To:
-    """Main's records become those of another commit.
+    """Main's records become those of another commit, under the names main's labels have now.
 
     A record on main that nobody can read is replaced too: an older version is the way out of it.
     """
@@ -60,16 +62,17 @@ class _To:
 
     def _edits(self, main: CommitId) -> Iterator[Edit]:
         kinds = _kinds(self._context, main, self._wanted)
+        migrations = migrations_since(self._context, self._wanted, main)
         for paths in _batches(sorted(kinds)):
             before = _read(self._context, main, _there_before(paths, kinds))
             after = _read(self._context, self._wanted, _there_after(paths, kinds))
             for path in paths:
                 known = _readable(before[path], path) if path in before else None
-                wanted = _decode(after[path], path) if path in after else None
+                wanted = _maybe(after, path)
                 yield Edit(
                     key=record_key(path),
                     before=known,
-                    after=Merged(record=wanted),
+                    after=Merged(record=wanted and migrate_record(wanted, migrations)),
                     is_damaged=path in before and known is None,
                 )
 
@@ -89,6 +92,7 @@ class _Round:
         parent = context.lake.commit_facts(self._merge).parents[0]
         kinds = _kinds(context, parent, self._merge)
         later = _kinds(context, self._merge, main)
+        migrations = migrations_since(context, self._merge, main)
         for paths in _batches(sorted(kinds)):
             before = _read(context, parent, _there_before(paths, kinds))
             after = _read(context, self._merge, _there_after(paths, kinds))
@@ -97,6 +101,8 @@ class _Round:
             for path in paths:
                 made, old = _maybe(after, path), _maybe(before, path)
                 known = _maybe(now, path) if path in later else made
+                # A label that was renamed since is nobody's later work.
+                made, old = (one and migrate_record(one, migrations) for one in (made, old))
                 merged = undo_merge(made, known, old)
                 yield Edit(key=record_key(path), before=known, after=merged)
 

@@ -19,8 +19,14 @@ COMMAND = [sys.executable, "-m", "ops"]
 ENVELOPE = {"schema", "command", "status", "exit_code", "data", "warnings", "errors"}
 ERROR = {"code", "message", "subject", "where", "unchanged", "hint"}
 WARNING = {"code", "message", "subject"}
-TELLS_MORE = {("doctor",), ("dataset", "verify")}
-"""Commands whose failure is a result: all they found is in the document's data."""
+TELLS_MORE = {
+    ("doctor",),
+    ("dataset", "verify"),
+    *(("round", verb) for verb in ("rebase", "finish")),
+    *(("dataset", verb) for verb in ("revert", "merge")),
+    *(("ontology", verb) for verb in ("rename", "merge", "split", "remove")),
+}
+"""Commands that may refuse with what they found: findings, conflicts, uses of a label."""
 
 
 @dataclass(frozen=True, kw_only=True)

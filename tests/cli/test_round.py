@@ -171,6 +171,9 @@ def test_every_command_keeps_the_contract_at_work(
     assert line.do("dataset", "revert", "--to", "v1", "--yes")["data"]["already_done"]
     assert "nothing to do" in line.read("dataset", "revert", "--to", "v1", "--yes")
     _review_changes(line)
+    _change_the_words(line)
+    _meet_main(line)
+    _look_at_it_all(line)
     line.do("config", "show")
     everywhere = {words for words in every_command() if words[0] not in {"local", "quickstart"}}
     assert line.worked == everywhere
@@ -203,6 +206,49 @@ def _review_changes(line: Line) -> None:
     assert line.do("dataset", "merge", name, "--yes")["data"]["version"] == 2
     assert "nothing to do" in line.read("dataset", "merge", name, "--yes")
     assert "made v3" in line.read("dataset", "revert", "--to", "v1", "--yes")
+
+
+def _change_the_words(line: Line) -> None:
+    """Labels added, renamed, made one of two, split in two by a table, taken off the list."""
+    line.do("ontology", "show")
+    assert "gouda" in line.read("ontology", "show")
+    assert line.do("ontology", "add", "edam", "--dry-run")["status"] == "planned"
+    assert line.do("ontology", "add", "edam")["data"]["commit"]
+    assert line.fail("ontology", "rename", "feta", "comte")["exit_code"] == 3
+    assert line.fail("ontology", "remove", "brie")["exit_code"] == 4
+    for words in (
+        ("rename", "edam", "comte"),
+        ("merge", "comte", "gouda", "--into", "gouda"),
+        ("split", "gouda", "gouda", "morbier", "--rest", "gouda"),
+        ("remove", "morbier"),
+    ):
+        assert line.do("ontology", *words, "--dry-run")["status"] == "planned"
+        name = line.do("ontology", *words)["data"]["name"]
+        line.do("dataset", "merge", name, "--yes")
+    assert "morbier" not in line.read("ontology", "show")
+
+
+def _meet_main(line: Line) -> None:
+    """An open round takes in a main that has moved; what differs between two versions."""
+    line.do("round", "start", "third", "--all")
+    line.do("ontology", "add", "feta")
+    line.do("gates", "set", "gates.toml", "--yes")
+    assert line.do("round", "rebase", "third", "--dry-run")["status"] == "planned"
+    line.do("round", "rebase", "third")
+    assert "nothing to do" in line.read("round", "rebase", "third")
+    line.do("round", "abort", "third", "--yes", "--remove-project")
+    line.do("dataset", "diff", "v2", "v3")
+    assert "brie" in line.read("dataset", "diff", "v2", "v3", "--by", "class")
+    assert line.fail("dataset", "diff", "v1", "v99")["exit_code"] == 3
+    assert line.fail("dataset", "diff", "v1", "v2", "--by", "colour")["exit_code"] == 2
+
+
+def _look_at_it_all(line: Line) -> None:
+    """After all that, main is what it says it is."""
+    assert line.do("dataset", "verify", "--all")["data"]["findings"] == []
+    line.read("dataset", "verify")
+    line.do("doctor")
+    line.read("doctor")
 
 
 @contextmanager
