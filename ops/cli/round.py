@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ops.cli.output import Result
+from ops.cli.output import Result, Warn
 from ops.cli.round_text import (
     DryRun,
     Name,
