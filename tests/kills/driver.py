@@ -17,7 +17,6 @@ from tests.proxy import Fate, Limits, Plan, Proxy, Seen
 LAKEFS, LABEL_STUDIO = "lakefs", "label-studio"
 AGAIN = frozenset({7, 10})
 """Exit codes that say that the same command is safe to run again, and will go on."""
-_PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +50,10 @@ def proxied(servers: Connection, limits: Limits | None = None) -> Generator[Prox
 class Driver:
     """The commands of one person, through a proxy."""
 
-    def __init__(self, ops: Ops, proxy: Proxy) -> None:
-        """Point the commands at the proxy."""
+    def __init__(self, ops: Ops, proxy: Proxy, *, patience_s: float = 180.0) -> None:
+        """Point the commands at the proxy; one that takes longer than the patience has failed."""
         self.proxy = proxy
+        self._patience_s = patience_s
         self._directory = ops.directory
         self._environment: Mapping[str, str] = {
             **ops.environment,
@@ -73,7 +73,9 @@ class Driver:
             text=True,
         )
         try:
-            stdout, stderr = self._process.communicate(timeout=_PATIENCE_S)
+            stdout, stderr = self._process.communicate(timeout=self._patience_s)
+        except subprocess.TimeoutExpired as error:
+            raise AssertionError(f"{' '.join(arguments)} is not over: {error}") from error
         finally:
             self._process.kill()
             self._process.wait()

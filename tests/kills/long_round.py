@@ -29,6 +29,7 @@ from tests.real import bearer
 from tests.runner.world import region
 
 _BATCH = 250
+_PATIENCE_S = 3_600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,7 @@ def sync_through_cuts(
     with proxied(servers, limits) as proxy:
         with pytest.raises(httpx.TransportError):
             _whole_export(servers, proxy.urls[LABEL_STUDIO], project)
-        Driver(story.ops, proxy).until_done(SYNC, let_through)
+        Driver(story.ops, proxy, patience_s=_PATIENCE_S).until_done(SYNC, let_through)
         cut_count = proxy.cut_count
     paths = [f.path for f in context.lake.list_objects(round_branch(NAME), RECORD_PREFIX)]
     records = (json.loads(data) for _, data in context.lake.read_many(round_branch(NAME), paths))

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from ops.local import Connection
+from tests.command import Ops
 from tests.kills.campaign import Command, doubling, flaky, prepared, tell, tell_all, tell_cleanly
 from tests.kills.driver import Driver, proxied
 from tests.kills.long_round import sync_through_cuts
 from tests.laws import note
+from tests.pictures import draw_pictures
 from tests.proxy import Fate, Plan
 
 pytestmark = pytest.mark.servers
@@ -96,3 +98,32 @@ def test_a_round_of_corrections_delivered_twice(servers: Connection, tmp_path: P
             shown = driver.undisturbed(("round", "sync", name)).data
             assert (shown["repeated"], shown["changed"]) == ([], [])
             assert shown["counts"]["labeled"] == 3
+
+
+def test_other_commands_delivered_twice(servers: Connection, tmp_path: Path) -> None:
+    """Setting up, adding pictures, rebasing, undoing and giving up."""
+    draw_pictures(tmp_path / "pictures", 2)
+    draw_pictures(tmp_path / "more", 1, start=2)
+    for answer in (Fate.TWICE, Fate.TWICE_FIRST):
+        ops = Ops(tmp_path, servers)
+        with proxied(servers) as proxy:
+            driver = Driver(ops, proxy)
+            for command in (
+                ("init", "--labels", "brie", "--kind", "boxes"),
+                ("data", "add", "pictures"),
+                ("round", "start", "first"),
+                ("round", "start", "doomed"),
+                ("round", "finish", "first", "--allow-unlabeled", "--yes"),
+                ("data", "add", "more"),
+                ("round", "rebase", "doomed"),
+                ("round", "abort", "doomed", "--yes", "--remove-project"),
+                ("round", "start", "second"),
+                ("round", "finish", "second", "--allow-unlabeled", "--yes"),
+                ("dataset", "revert", "--to", "v1", "--yes"),
+            ):
+                driver.until_done(command, doubled(answer))
+        log = ops.run("dataset", "log").data["versions"]
+        assert [version["version"] for version in log] == [3, 2, 1]
+        assert len(ops.run("data", "list").data["images"]) == 3
+        states = {one["round"]: one["state"] for one in ops.run("round", "list").data["rounds"]}
+        assert states == {"first": "finished", "doomed": "aborted", "second": "finished"}
