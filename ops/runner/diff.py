@@ -5,7 +5,7 @@ Owns where the records that differ are read. Counting them is ops/core/diff.py's
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 from urllib.parse import quote
 
@@ -19,12 +19,13 @@ from ops.core.names import (
     record_key,
     record_path,
     round_branch,
+    version_tag,
 )
 from ops.core.records import CommitId, Json, Record
 from ops.core.snapshot import record_checksum
 from ops.errors import InvalidDataError, NotFoundError
 from ops.ports import ChangeKind, Lake
-from ops.runner.context import Context
+from ops.runner.context import Context, read_manifest
 from ops.runner.dataset import resolve
 
 FEW = 300
@@ -88,6 +89,8 @@ def ref_diff(context: Context, left: str, right: str) -> RefDiff:
 def round_diff(context: Context, name: str) -> RefDiff:
     """What a round's branch changes since main was last taken in; cost as label_diff.
 
+    Of a finished round, what its version changed.
+
     Raises:
         NotFoundError: the round has no branch.
     """
@@ -103,6 +106,10 @@ def round_diff(context: Context, name: str) -> RefDiff:
             hint="list rounds with: ops round list",
         )
     base = lake.merge_base(head, MAIN)
+    manifest = read_manifest(lake, MAIN, name) if base == head else None
+    if manifest is not None and manifest.version is not None:
+        tag = version_tag(manifest.version)
+        return replace(ref_diff(context, f"{tag}~1", tag), round=name)
     return RefDiff(
         left=base[:12],
         right=branch,

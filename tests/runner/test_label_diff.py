@@ -282,6 +282,10 @@ def test_a_round_is_compared_with_where_it_started() -> None:
     assert found.labels.regions == Churn(added=2)
     assert list(found.labels.annotators) == ["ben@example.org"]
     assert found.url.endswith(f"compare?ref=main&compare={round_branch('second')}")
+    assert (found.round, found.right) == ("second", round_branch("second"))
+    over = round_diff(world.context, "first")
+    assert (over.round, over.left, over.right) == ("first", "v1~1", "v1")
+    assert over.labels.added == ("p000.png", "p001.png", "p002.png")
     with pytest.raises(NotFoundError) as caught:
         round_diff(world.context, "third")
     assert caught.value.code == "no-such-round"

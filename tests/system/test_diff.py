@@ -68,7 +68,8 @@ def test_a_correction_is_seen_on_the_branch_and_between_versions(
     assert "brie → gouda" in text
     assert f"{servers.lakefs_url}/repositories/{ops.repository}/compare?ref=v1&compare=v2" in text
     markdown = ops.say("round", "diff", "second", "--markdown").stdout
-    assert markdown.startswith("### round second")
+    assert markdown.startswith("### round second: labels from v2\\~1 to v2")
+    assert "| brie | gouda | 1 |" in markdown
     missing = ops.run("dataset", "diff", "v9", expect=3).document["errors"][0]
     assert (missing["code"], missing["subject"]) == ("no-such-ref", "v9")
     assert ops.run("dataset", "diff", "v1", "v9", expect=3).document["errors"][0]["subject"] == "v9"
