@@ -370,6 +370,26 @@ def test_beyond_its_bounds_it_checks_what_is_cheap_and_says_the_rest(servers: Co
     raw.close()
 
 
+def test_what_somebody_broke_on_main_does_not_stop_what_mends_it(servers: Connection) -> None:
+    """Within the bounds, and beyond them, where main's side is read as well."""
+    context = a_dataset(servers)
+    raw = RawLake(servers, context.lake.repository)
+    action = hook_files()[ACTION_PATH]
+    for bound, said in (
+        (b"3", "NOT CHECKED: the counts; main's card is not of main's records"),
+        (b"2000", "counts and snapshot digest derived again from every record"),
+    ):
+        path = record_path(TaskKey("a.png"))
+        around = with_files(context, {ACTION_PATH: None, path: b"no record"})
+        assert merge(context, around, {}) is not None
+        bounded = re.sub(rb"most_records: \d+", b"most_records: " + bound, action)
+        assert publish_files(context, {ACTION_PATH: bounded}, kind="repair", message="Put back")
+        mended = propose(context, [record("a.png", "gouda")])
+        commit = merge(context, mended, mended.metadata)
+        assert said in raw.said_by_the_hook(commit).splitlines()
+    raw.close()
+
+
 # Through ops.
 
 
