@@ -127,6 +127,7 @@ def finish(
             "conflicts": list(found.conflicts),
             "held": _held_json(found.manifest.held),
             "around": list(found.around),
+            "late": list(found.late),
             "rework": found.manifest.rework,
             "dataset_counts": counts_json(card.counts) if card else None,
             "snapshot_digest": card.digest if card else None,
@@ -137,8 +138,25 @@ def finish(
             *(sync_warnings(found.synced) if found.synced else ()),
             *_held_warnings(name, found.manifest.held),
             *_around_warnings(found.around),
+            *_late_warnings(found),
         ],
     )
+
+
+def _late_warnings(found: "Finished") -> list[Warn]:
+    """What was answered while the round was being finished: Label Studio takes it all the same."""
+    if not found.late:
+        return []
+    return [
+        Warn(
+            code="answered-too-late",
+            message=f"{len(found.late)} tasks were answered while the round was being finished, "
+            f"and what came after they were read is not in v{found.version}: {few(found.late)}; "
+            f"look at them in Label Studio project {found.manifest.project}, and answer them again "
+            "in another round",
+            subject=found.manifest.name,
+        )
+    ]
 
 
 def _around_warnings(commits: Sequence[str]) -> list[Warn]:

@@ -75,6 +75,7 @@ class Finished:
         changed: keys whose record differs from main's.
         conflicts: what both sides said differently, with both answers, settled by now.
         around: commits that came onto main around ops since the round's base.
+        late: tasks that somebody answered between the finish's read and the project's closing.
         packed: the version; None where it was already done.
     """
 
@@ -86,6 +87,7 @@ class Finished:
     changed: tuple[TaskKey, ...] = ()
     conflicts: tuple[Json, ...] = ()
     around: tuple[CommitId, ...] = ()
+    late: tuple[TaskKey, ...] = ()
     synced: Synced | None = None
     packed: Packed | None = None
 

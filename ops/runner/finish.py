@@ -8,6 +8,7 @@ Killed anywhere, it goes on when run again.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from ops.core.gates import GateSettings
@@ -16,10 +17,10 @@ from ops.core.names import (
     check_round_name,
     version_tag,
 )
-from ops.core.records import CommitId
+from ops.core.records import CommitId, TaskKey
 from ops.core.rounds import Manifest, RoundState
 from ops.core.settle import Policy
-from ops.errors import ConflictError, PartialError
+from ops.errors import ConflictError, NotFoundError, PartialError
 from ops.runner.attempt import Asked, Attempt, Finished
 from ops.runner.context import (
     Context,
@@ -101,9 +102,10 @@ def finish_round(
                 raise
         context.reporter.note("main has moved meanwhile; starting over from main")
         attempt += 1
-    if finished.commit:
-        _end(context, finished.manifest, finished.commit)
-    return replace(finished, synced=synced)
+    if finished.commit is None:
+        return replace(finished, synced=synced)
+    _end(context, finished.manifest, finished.commit)
+    return replace(finished, synced=synced, late=_late(context, synced))
 
 
 def _find_done(context: Context, name: str, *, dry_run: bool) -> Finished | None:
@@ -163,6 +165,22 @@ def _refuse_stale_head(context: Context, synced: Synced) -> None:
         unchanged="nothing was merged",
         hint=f"finish again: ops round finish {round_.name}",
     )
+
+
+def _late(context: Context, synced: Synced) -> tuple[TaskKey, ...]:
+    """The tasks somebody answered after they were read and before the project was closed.
+
+    Label Studio cannot refuse an answer: what came too late is named at least. One request.
+    """
+    round_, seen = synced.round, synced.round.index.seen
+    late: set[TaskKey] = set()
+    with suppress(NotFoundError):
+        for row in context.studio.task_rows(round_.project, since=round_.index.cursor):
+            known = seen.get(row.id)
+            is_new = known is None or known.updated_at != row.updated_at
+            if is_new and row.key is not None and row.key in round_.tasks:
+                late.add(row.key)
+    return tuple(sorted(late))
 
 
 def _refuse_open_tasks(synced: Synced, asked: Asked, settings: GateSettings) -> None:

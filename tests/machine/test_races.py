@@ -23,9 +23,18 @@ from ops.runner.rebase import rebase_round
 from ops.runner.revert import revert_to
 from tests.laws import note
 from tests.machine.laws import Laws
-from tests.machine.orders import KEYS, Plan, Plans, lay_out, open_rounds, project_of, say
-from tests.machine.reading import read_desk
-from tests.machine.stage import Stage, fake_stage
+from tests.machine.orders import (
+    KEYS,
+    Plan,
+    Plans,
+    lay_out,
+    open_rounds,
+    project_of,
+    say,
+    tasks_of,
+)
+from tests.machine.reading import Library, read_desk
+from tests.machine.stage import PEOPLE, Stage, fake_stage
 
 Verb: TypeAlias = Callable[[Context], object]
 
@@ -180,3 +189,36 @@ def test_at_every_point(name: str) -> None:
     assert outcomes["done"], "it never gets through"
     told = ", ".join(f"{count} {said}" for said, count in outcomes.most_common())
     note("two at the same time", f"{name}: {requests + 1} points; {told}")
+
+
+def answer_during_finish(at: int) -> tuple[int, bool]:
+    """Ben answers before a request of a finish; the requests it made, and whether it is on main."""
+    with tempfile.TemporaryDirectory() as folder:
+        stage = fake_stage(Path(folder))
+        lay_out(stage)
+        name, *_ = open_rounds(stage, "r")
+        task, count = tasks_of(stage, name)[KEYS[0]], 0
+
+        def event(what: str) -> None:
+            nonlocal count
+            count += what == "before"
+            if what == "before" and count == at:
+                stage.pass_time()
+                stage.people.annotate(task, [], annotator=stage.members[1])
+
+        done = finish_round(stage.context("first@example.org", event), name)
+        sheets = Library(lake=stage.lake).sheets(str(done.commit))
+        people = {said.annotator for said in sheets[KEYS[0]].answers.values()}
+        is_there = PEOPLE[1] in people
+        assert is_there or count < at or done.late == (KEYS[0],), "lost, and nobody is told"
+        return count, is_there
+
+
+def test_an_answer_during_a_finish() -> None:
+    """Label Studio takes answers until the end: each is in the version, or named as late."""
+    requests, _ = answer_during_finish(10**6)
+    found = [answer_during_finish(at)[1] for at in range(1, requests + 1)]
+    assert found[0], "what is there before it begins is in it"
+    assert not found[-1]
+    text = f"an answer in a finish: {len(found)} points; {sum(found)} in the version, others named"
+    note("two at the same time", text)
