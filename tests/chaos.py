@@ -6,6 +6,7 @@ much is done; what goes wrong and how it is judged is in tests/kills.
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
 
+from ops.errors import OpsError
 from ops.local.home import Service
 from tests.kills.campaign import (
     Clean,
@@ -32,11 +34,14 @@ from tests.kills.campaign import (
 )
 from tests.kills.long_round import sync_through_cuts
 from tests.kills.servers import Servers, own_servers
+from tests.machine import machine
 from tests.proxy import Fate
 
 _TOGETHER = 16
 """Rounds set up side by side."""
 _MOST_KILLS = 4
+_MOVES = 30
+"""Most moves of a play in memory."""
 _CUT_S, _CHUNK_S, _EACH = 30.0, 12.0, 10
 
 Named = tuple[str, Mischief]
@@ -113,6 +118,8 @@ def networks(asked: argparse.Namespace) -> Iterator[Named]:
 def main() -> int:
     """Do what is asked for; 1 where anything failed."""
     asked = _asked()
+    # Else servers would be left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="chaos-") as scratch:
         directory = Path(scratch)
         with own_servers(directory / "home") as servers:
@@ -134,6 +141,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--server-kills", type=int, default=60, help="SIGKILLs of servers")
     parser.add_argument("--networks", type=int, default=48, help="rounds through bad networks")
     parser.add_argument("--annotations", type=int, default=20_000, help="through a cutting network")
+    parser.add_argument("--plays", type=int, default=2_000, help="of the state machine, in memory")
     parser.add_argument("--seed", type=int, default=1, help="the first of the seeds")
     parser.add_argument("--crew", type=int, default=2, help="rounds told at the same time")
     return parser.parse_args()
@@ -154,6 +162,8 @@ def _perform(run: Run, asked: argparse.Namespace) -> None:
     )
     if asked.annotations:
         _cut(run, asked.annotations)
+    if asked.plays:
+        _play(run, asked.plays)
 
 
 def _cut(run: Run, annotation_count: int) -> None:
@@ -173,6 +183,16 @@ def _cut(run: Run, annotation_count: int) -> None:
     run.tally.counts["annotations through a network that cuts at 30 s"] = arrived.annotation_count
     run.tally.counts["answers cut off"] = arrived.cut_count
     run.tally.counts["seconds a whole export would take there"] = round(arrived.whole_export_s)
+
+
+def _play(run: Run, play_count: int) -> None:
+    """Whatever people and verbs do, on servers in memory; a failure is shrunk."""
+    try:
+        say(machine.run(play_count, _MOVES))
+    except (AssertionError, OpsError) as error:
+        how = "\n".join(getattr(error, "__notes__", ()))
+        run.tally.failures.append(f"a play in memory: {error!r}\n{how}")
+    run.tally.counts["plays in memory"] += play_count
 
 
 def _summary(run: Run) -> int:

@@ -123,6 +123,7 @@ def play(machine: type[Play], examples: int, steps: int, *, fixed: bool = False)
             stateful_step_count=steps,
             deadline=None,
             print_blob=True,
+            report_multiple_bugs=False,
             derandomize=fixed,
             database=None,
             phases=[Phase.generate] if fixed else [Phase.generate, Phase.shrink],
