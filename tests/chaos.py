@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
+from typing import NoReturn
 
 from ops.errors import OpsError
 from ops.local.home import Service
@@ -119,7 +120,7 @@ def main() -> int:
     """Do what is asked for; 1 where anything failed."""
     asked = _asked()
     # Else servers would be left behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, _stop)
     with tempfile.TemporaryDirectory(prefix="chaos-") as scratch:
         directory = Path(scratch)
         with own_servers(directory / "home") as servers:
@@ -133,6 +134,10 @@ def main() -> int:
             )
             _perform(run, asked)
     return _summary(run)
+
+
+def _stop(*_: object) -> NoReturn:
+    sys.exit(1)
 
 
 def _asked() -> argparse.Namespace:

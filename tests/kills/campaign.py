@@ -51,26 +51,27 @@ class Clean:
     requests: Mapping[Command, Sequence[Seen]]
 
     def points(self, command: Command) -> Sequence[Point]:
-        """Where to kill a command: each of its requests once, before and after in turn.
+        """Where to kill a command: at every request that differs from those beside it.
 
-        Of requests of one kind in a row, which are under way together, the first and the last.
+        Of requests in a row that only read, and of those of one kind in a row, which are under way
+        together, the first and the last. Before and after in turn.
         """
-        runs = [
-            list(run)
-            for _, run in groupby(
-                self.requests[command], key=lambda seen: (seen.server, seen.method, seen.path)
-            )
-        ]
+        runs = [list(run) for _, run in groupby(self.requests[command], key=_kind)]
         numbers = sorted({end.number for run in runs for end in (run[0], run[-1])})
         return [Point(number=n, after=bool(turn % 2)) for turn, n in enumerate(numbers)]
 
     def first_change(self, command: Command) -> int:
         """The number of a command's first request that changes anything."""
-        return next(
-            seen.number
-            for seen in self.requests[command]
-            if seen.method != "GET" and not seen.path.startswith("/api/token/")
-        )
+        return next(seen.number for seen in self.requests[command] if _kind(seen) != _READING)
+
+
+_READING = ("only reads",)
+
+
+def _kind(seen: Seen) -> tuple[str, ...]:
+    if seen.method == "GET" or seen.path.startswith("/api/token/"):
+        return _READING
+    return (seen.server, seen.method, seen.path)
 
 
 @dataclass(kw_only=True)

@@ -1,7 +1,8 @@
-"""`ops` killed at every request of a round, on the real servers, and run again.
+"""`ops` killed all along a round, on the real servers, and run again.
 
 SIGKILL before a request is sent on, or after the server has answered and before ops knows. The
-round must end as one that nobody disturbed. tests/runner/test_crash.py does the same on the fakes.
+round must end as one that nobody disturbed. tests/chaos.py strikes each request on both sides;
+tests/runner/test_crash.py does so on the fakes.
 """
 
 from pathlib import Path
@@ -24,7 +25,7 @@ from tests.laws import note
 pytestmark = pytest.mark.servers
 
 
-def test_killed_at_every_request_and_run_again(servers: Connection, tmp_path: Path) -> None:
+def test_killed_all_along_and_run_again(servers: Connection, tmp_path: Path) -> None:
     clean = tell_cleanly(servers, tmp_path)
     plans = one_kill_each(clean)
     stories = prepared(servers, tmp_path, len(plans))
