@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ops.core.changes import DatasetChange, DatasetChangeKind
+from ops.core.markup import markup_text
 from ops.core.migration import Migration, plan_migration
 from ops.core.migration_arguments import migration_request
-from ops.core.markup import markup_text
 from ops.core.names import LABEL_CONFIG_PATH
 from ops.core.ontology import Ontology, parse_ontology
 from ops.core.ontology_news import LabelNews, ontology_news
