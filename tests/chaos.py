@@ -38,8 +38,6 @@ from tests.kills.servers import Servers, own_servers
 from tests.machine import machine
 from tests.proxy import Fate
 
-_TOGETHER = 16
-"""Rounds set up side by side."""
 _MOST_KILLS = 4
 _MOVES = 30
 """Most moves of a play in memory."""
@@ -57,6 +55,7 @@ class Run:
     clean: Clean
     tally: Tally
     started: float
+    batch: int
 
     def tell(self, named: Sequence[Named], *, crew: int) -> None:
         """Tell a round for each mischief, and take down what came of it."""
@@ -70,9 +69,9 @@ class Run:
         say(f"{minutes:6.1f} min  {self.tally.counts['rounds']} rounds, {self.kill_count} kills")
 
     def until(self, is_enough: Callable[[], bool], endless: Iterator[Named], *, crew: int) -> None:
-        """Tell rounds until it is enough."""
+        """Tell rounds until it is enough, setting several up at the same time."""
         while not is_enough():
-            self.tell(list(islice(endless, _TOGETHER)), crew=crew)
+            self.tell(list(islice(endless, self.batch)), crew=crew)
 
     @property
     def kill_count(self) -> int:
@@ -131,6 +130,7 @@ def main() -> int:
                 clean=clean,
                 tally=Tally(),
                 started=time.monotonic(),
+                batch=asked.batch,
             )
             _perform(run, asked)
     return _summary(run)
@@ -148,6 +148,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--annotations", type=int, default=20_000, help="through a cutting network")
     parser.add_argument("--plays", type=int, default=2_000, help="of the state machine, in memory")
     parser.add_argument("--seed", type=int, default=1, help="the first of the seeds")
+    parser.add_argument("--batch", type=int, default=16, help="rounds set up at the same time")
     parser.add_argument("--crew", type=int, default=2, help="rounds told at the same time")
     return parser.parse_args()
 
