@@ -1,13 +1,13 @@
 """The Hypothesis state machine of a play, and the many examples of it.
 
-Each rule is a move of driver.py; every law is held after each. `run` plays more of it than a test
-can, for `make chaos`.
+Each rule is a move of driver.py, after some acts of annotators; every law is held after each.
+`run` plays more of it than a test can, for `make chaos`.
 """
 
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
@@ -23,7 +23,10 @@ from tests.machine.stage import Stage, fake_stage
 
 RIVALS = (*("answer", "change", "sync", "rebase", "finish", "start", "picture", "revert", "abort"),)
 
+Acts: TypeAlias = list[tuple[bool, Numbers]]
+
 numbers = st.tuples(*(st.integers(0, 11) for _ in range(3)))
+acts = st.lists(st.tuples(st.booleans(), numbers), max_size=3)
 faults = st.none() | st.builds(
     Fault,
     at=st.integers(1, 110),
@@ -46,44 +49,51 @@ class Play(RuleBasedStateMachine):
         """The servers."""
         return fake_stage(folder)
 
-    @rule(acts=st.lists(st.tuples(st.booleans(), numbers), min_size=1, max_size=5))
-    def work(self, acts: list[tuple[bool, Numbers]]) -> None:
+    @rule(acts=acts)
+    def work(self, acts: Acts) -> None:
         """Annotators at work."""
         self.driver.work(*acts)
 
-    @rule(n=numbers, fault=faults)
-    def start(self, n: Numbers, fault: Fault | None) -> None:
+    @rule(acts=acts, n=numbers, fault=faults)
+    def start(self, acts: Acts, n: Numbers, fault: Fault | None) -> None:
         """Start a round."""
+        self.driver.work(*acts)
         self.driver.start(*n, fault=fault)
 
-    @rule(n=numbers, fault=faults)
-    def sync(self, n: Numbers, fault: Fault | None) -> None:
+    @rule(acts=acts, n=numbers, fault=faults)
+    def sync(self, acts: Acts, n: Numbers, fault: Fault | None) -> None:
         """Sync a round."""
+        self.driver.work(*acts)
         self.driver.sync(*n, fault=fault)
 
-    @rule(n=numbers, fault=faults)
-    def rebase(self, n: Numbers, fault: Fault | None) -> None:
+    @rule(acts=acts, n=numbers, fault=faults)
+    def rebase(self, acts: Acts, n: Numbers, fault: Fault | None) -> None:
         """Take main in."""
+        self.driver.work(*acts)
         self.driver.rebase(*n, fault=fault)
 
-    @rule(n=numbers, fault=faults)
-    def finish(self, n: Numbers, fault: Fault | None) -> None:
+    @rule(acts=acts, n=numbers, fault=faults)
+    def finish(self, acts: Acts, n: Numbers, fault: Fault | None) -> None:
         """Finish a round."""
+        self.driver.work(*acts)
         self.driver.finish(*n, fault=fault)
 
-    @rule(n=numbers, fault=faults)
-    def abort(self, n: Numbers, fault: Fault | None) -> None:
+    @rule(acts=acts, n=numbers, fault=faults)
+    def abort(self, acts: Acts, n: Numbers, fault: Fault | None) -> None:
         """Abort a round."""
+        self.driver.work(*acts)
         self.driver.abort(*n, fault=fault)
 
-    @rule(n=numbers, fault=faults)
-    def picture(self, n: Numbers, fault: Fault | None) -> None:
+    @rule(acts=acts, n=numbers, fault=faults)
+    def picture(self, acts: Acts, n: Numbers, fault: Fault | None) -> None:
         """Add or replace a picture."""
+        self.driver.work(*acts)
         self.driver.picture(*n, fault=fault)
 
-    @rule(n=numbers, fault=faults)
-    def revert(self, n: Numbers, fault: Fault | None) -> None:
+    @rule(acts=acts, n=numbers, fault=faults)
+    def revert(self, acts: Acts, n: Numbers, fault: Fault | None) -> None:
         """Go back to a version."""
+        self.driver.work(*acts)
         self.driver.revert(*n, fault=fault)
 
     @rule(n=numbers)
