@@ -5,6 +5,7 @@ Owns where to strike and what is counted. The story itself is told by story.py.
 
 import random
 import threading
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -151,7 +152,9 @@ def _told(clean: Clean, disturbed: Disturbed) -> Tally:
             told = tell(story, mischief(Driver(story.ops, proxy), tally))
             assert told == clean.told, difference(told, clean.told)
         except AssertionError as error:
-            tally.failures.append(f"{name} in {story.ops.repository}: {error}")
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{story.ops.repository}, {Path(place.filename).name}:{place.lineno}"
+            tally.failures.append(f"{name} in {where}: {error or place.line}")
     tally.counts["rounds"] += 1
     return tally
 
