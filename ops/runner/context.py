@@ -142,6 +142,7 @@ def read_tasks(lake: Lake, ref: str, manifest: Manifest) -> Mapping[TaskKey, Rou
     """A round's task list at a ref, by key. One request.
 
     Raises:
+        NotFoundError: there is no such ref any more.
         InvalidDataError: it is missing, or not the one the manifest names.
     """
     path = tasks_path(manifest.name)
@@ -150,6 +151,14 @@ def read_tasks(lake: Lake, ref: str, manifest: Manifest) -> Mapping[TaskKey, Rou
         tasks = {entry.task.key: entry for entry in decode_tasks(data, manifest.name)}
         if len(tasks) == manifest.task_count:
             return tasks
+    if data is None and lake.find_commit(ref) is None:
+        raise NotFoundError(
+            "no-such-round",
+            f"round {manifest.name} was removed by somebody else just now",
+            subject=manifest.name,
+            unchanged="nothing was written",
+            hint="list rounds with: ops round list",
+        )
     raise InvalidDataError(
         "task-list",
         f"the task list of round {manifest.name} is not the one its manifest names",
