@@ -7,6 +7,7 @@ anywhere goes on where it stopped.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from ops.core.canonical import decode_record
 from ops.core.exports import KEY_FIELD, to_import
@@ -284,12 +285,19 @@ class _Start:
                 unchanged=f"project {project} is there, without tasks",
                 hint="set OPS_LAKEFS_ACCESS_KEY_ID and OPS_LAKEFS_SECRET_ACCESS_KEY",
             )
-        self._context.studio.connect_media(
+        connect = partial(
+            self._context.studio.connect_media,
             project,
             bucket=self._context.lake.repository,
             access_key_id=access.access_key_id,
             secret_access_key=access.secret_access_key,
         )
+        try:
+            connect()
+        except ConfigurationError:
+            # lakeFS may have been away while Label Studio asked it: this waits for it, or says so.
+            main_head(self._context.lake)
+            connect()
 
     def _import(self, seen: _Seen) -> None:
         missing, project, manifest = _missing(seen), _project(seen), _manifest(seen)
@@ -338,7 +346,12 @@ class _Start:
         if not rows or rows[0].key is None:
             return
         uri = self._uri(_manifest(seen), seen.tasks[rows[0].key])
-        if not self._context.studio.shows_media(rows[0].id, uri):
+        studio = self._context.studio
+        if not studio.shows_media(rows[0].id, uri):
+            # lakeFS may have been away while Label Studio asked it: this waits for it, or says so.
+            main_head(self._context.lake)
+            if studio.shows_media(rows[0].id, uri):
+                return
             raise ConfigurationError(
                 "picture-not-shown",
                 f"Label Studio cannot show {uri}",
