@@ -138,7 +138,7 @@ class _Start:
             self.base = head or main_head(lake)
             self._refuse_taken_name()
             seen.branch = head
-            seen.manifest = branch_manifest(lake, self._name) if head else None
+            seen.manifest = self._branch_manifest() if head else None
             if seen.manifest is not None:
                 seen.tasks = read_tasks(lake, self._branch, seen.manifest)
             elif seen.selected_at != self.base:
@@ -195,6 +195,22 @@ class _Start:
                 seen.picture_shown = True
             case StartStep.OPEN:
                 self._open(seen)
+
+    def _branch_manifest(self) -> Manifest | None:
+        """The manifest on the branch; one that a killed start staged and did not commit opens yet.
+
+        Raises:
+            InvalidDataError: it is not a manifest.
+        """
+        lake = self._context.lake
+        manifest = branch_manifest(lake, self._name)
+        if manifest is None or manifest.state is not RoundState.OPEN:
+            return manifest
+        # With records beside it, it is the next sync that commits them, together with their index.
+        staged = [change.path for change in lake.uncommitted(self._branch)]
+        if staged != [manifest_path(self._name)]:
+            return manifest
+        return replace(manifest, state=RoundState.STARTING)
 
     def _select(self) -> Mapping[TaskKey, RoundTask]:
         """The tasks asked for, at the base; what the round will need of it can be read.

@@ -55,11 +55,16 @@ class Clean:
         """Where to kill a command: at every request that differs from those beside it.
 
         Of requests in a row that only read, and of those of one kind in a row, which are under way
-        together, the first and the last. Before and after in turn.
+        together, the first and the last. Before and after in turn; after, where the next request
+        changes something too: no state between two changes is left out.
         """
         runs = [list(run) for _, run in groupby(self.requests[command], key=_kind)]
         numbers = sorted({end.number for run in runs for end in (run[0], run[-1])})
-        return [Point(number=n, after=bool(turn % 2)) for turn, n in enumerate(numbers)]
+        changes = {one.number for one in self.requests[command] if _kind(one) != _READING}
+        return [
+            Point(number=n, after=bool(turn % 2) or {n, n + 1} <= changes)
+            for turn, n in enumerate(numbers)
+        ]
 
     def first_change(self, command: Command) -> int:
         """The number of a command's first request that changes anything."""

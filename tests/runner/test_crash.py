@@ -127,6 +127,8 @@ def test_run_again_after_a_kill(
     assert world.records() == clean.records()
     assert dict(world.lake.tags()).keys() == dict(clean.lake.tags()).keys()
     assert versions(world) == versions(clean)
+    for branch in ("main", "round-cheese"):
+        assert not list(world.lake.uncommitted(branch)), f"{branch} has something staged"
     if act is finish:
         assert world.snapshot() == clean.snapshot()
 
