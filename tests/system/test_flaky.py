@@ -70,7 +70,7 @@ def test_a_network_that_cuts_long_answers_off(servers: Connection, tmp_path: Pat
     """250 tasks of an export take longer than it allows; half of them do not."""
     arrived = sync_through_cuts(servers, tmp_path, task_count=500, each=4, cut_after_s=2, chunk_s=3)
     assert arrived.annotation_count == 2_000
-    assert arrived.cut_count > 1
+    assert arrived.cut_count
     note(
         "cut answers",
         f"{arrived.annotation_count} annotations through a network that cuts answers off after "
