@@ -4,13 +4,15 @@ Owns which annotations a task had at the round's base and what became of them. D
 changed (sync.py), nor take main's side in (main_side.py).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NoReturn
 
 from ops.core.canonical import content, decode_record
-from ops.core.exports import RoundFacts, build_record
-from ops.core.index import Standing
+from ops.core.documents import Source
+from ops.core.exports import KEY_FIELD, RoundFacts, build_record, document_key
+from ops.core.index import Seen, Standing
 from ops.core.names import record_path
 from ops.core.records import Annotation, Json, Record, TaskKey
 from ops.runner.context import Context, Round
@@ -89,6 +91,51 @@ class Answers:
             return {}
         read = self._context.lake.read_many(self._round.manifest.base, list(paths))
         return {paths[path]: decode_record(data, key=paths[path]) for path, data in read}
+
+
+def export_answers(
+    context: Context, round_: Round, tasks: Sequence[int], seen: Mapping[int, Seen]
+) -> Iterator[tuple[int, Mapping[str, Json]]]:
+    """Label Studio's export documents of tasks, by its task id, lazily. One request a 250 tasks.
+
+    Args:
+        context: the servers.
+        round_: whose project is read.
+        tasks: which, by Label Studio's ids; none for no request.
+        seen: what the task index says of them, which a document is held against.
+
+    Raises:
+        InvalidDataError: a document is not of the task it was asked for, or not any more.
+    """
+    for document in context.studio.export(round_.project, tasks) if tasks else ():
+        task = document.get("id")
+        if not isinstance(task, int) or task not in seen:
+            _refuse_document(round_, "id", f"is {task!r}, which is no task that was asked for")
+        key, known = document_key(document), seen[task].key
+        if (key if key in round_.tasks else None) != known:
+            _refuse_document(
+                round_, f"data.{KEY_FIELD}", f"of task {task} is {key!r}, the index says {known!r}"
+            )
+        yield task, document
+
+
+def _refuse_document(round_: Round, field_name: str, problem: str) -> NoReturn:
+    Source(
+        code="export-invalid",
+        noun="Label Studio's export",
+        hint="if somebody changed tasks just now, run the same command again;"
+        f" else look at them in Label Studio project {round_.project}",
+        subject=round_.name,
+    ).refuse(field_name, problem)
+
+
+def by_task(documents: Iterable[Mapping[str, Json]]) -> Documents:
+    """The documents by the task key they state."""
+    found: dict[TaskKey, list[Mapping[str, Json]]] = {}
+    for document in documents:
+        if key := document_key(document):
+            found.setdefault(key, []).append(document)
+    return found
 
 
 def is_untouched(base: Record | None, record: Record | None) -> bool:

@@ -13,7 +13,6 @@ from typing import NoReturn
 from ops.core.canonical import encode_record
 from ops.core.conflict_text import conflict_json, conflict_lines
 from ops.core.conflicts import Conflict
-from ops.core.exports import document_key
 from ops.core.index import Standing, encode_index
 from ops.core.names import (
     MAIN,
@@ -30,7 +29,7 @@ from ops.core.settle import Policy
 from ops.core.snapshot import record_checksum
 from ops.errors import ConflictError, RefusedError
 from ops.ports import ChangeKind, Upload
-from ops.runner.answers import Answers, Documents
+from ops.runner.answers import Answers, Documents, by_task, export_answers
 from ops.runner.context import Context, Round, batches, main_head, sample_of
 from ops.runner.main_side import MainSide
 from ops.runner.snapshot import GENERATED
@@ -145,11 +144,8 @@ def take_in(context: Context, round_: Round, main: CommitId, policy: Policy) -> 
 
 
 def _documents(context: Context, round_: Round, tasks: Sequence[int]) -> Documents:
-    found: dict[TaskKey, list[Mapping[str, Json]]] = {}
-    for document in context.studio.export(round_.project, tasks) if tasks else ():
-        if key := document_key(document):
-            found.setdefault(key, []).append(document)
-    return found
+    exported = export_answers(context, round_, tasks, round_.index.seen)
+    return by_task(document for _, document in exported)
 
 
 def refuse_conflicts(round_: Round, taken: Taken, *, verb: str) -> None:

@@ -11,11 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import itemgetter
-from typing import NoReturn
 
 from ops.core.canonical import encode_record
-from ops.core.documents import Source
-from ops.core.exports import KEY_FIELD, document_key
 from ops.core.index import Seen, Standing, SyncIndex, encode_index
 from ops.core.names import RECORD_PREFIX, index_path, record_key, record_path
 from ops.core.records import CommitId, Counts, Json, TaskKey
@@ -23,7 +20,7 @@ from ops.core.settle import Policy
 from ops.core.snapshot import record_checksum
 from ops.errors import ConflictError, InvalidDataError, RefusedError
 from ops.ports import TaskRow, Totals, Upload
-from ops.runner.answers import Answers
+from ops.runner.answers import Answers, Documents, by_task, export_answers
 from ops.runner.context import Context, Round, batches, load_round
 from ops.runner.main_side import Combined, MainSide
 
@@ -313,15 +310,9 @@ class _Sync:
         carried = row.key is not None and self._round.tasks[row.key].carried
         return doubtful or carried or row.annotation_count + row.skipped_count > 0
 
-    def _documents(
-        self, tasks: Sequence[int], delta: _Delta
-    ) -> Mapping[TaskKey, Sequence[Mapping[str, Json]]]:
+    def _documents(self, tasks: Sequence[int], delta: _Delta) -> Documents:
         """Label Studio's export documents by key; what they hold is counted."""
-        found: dict[TaskKey, list[Mapping[str, Json]]] = {}
-        for document in self._exported(tasks, delta):
-            if key := document_key(document):
-                found.setdefault(key, []).append(document)
-        return found
+        return by_task(self._exported(tasks, delta))
 
     def _count_foreign(self, delta: _Delta) -> None:
         """Count what tasks that are not the round's hold: the project's totals hold it, too."""
@@ -331,38 +322,17 @@ class _Sync:
         delta.foreign.clear()
 
     def _exported(self, tasks: Sequence[int], delta: _Delta) -> Iterator[Mapping[str, Json]]:
-        for document in self._context.studio.export(self._round.project, tasks) if tasks else ():
-            task, annotations = document.get("id"), document.get("annotations")
-            if not isinstance(task, int) or task not in delta.seen:
-                self._refuse_document("id", f"is {task!r}, which is no task that was asked for")
-            key, row = document_key(document), delta.seen[task]
-            if (key if key in self._round.tasks else None) != row.key:
-                self._refuse_document(
-                    f"data.{KEY_FIELD}", f"of task {task} is {key!r}, the index says {row.key!r}"
-                )
+        for task, document in export_answers(self._context, self._round, tasks, delta.seen):
+            annotations = document.get("annotations")
             if isinstance(annotations, list):
                 cancelled = [isinstance(a, dict) and a.get("was_cancelled") for a in annotations]
                 delta.seen[task] = replace(
-                    row,
+                    delta.seen[task],
                     annotation_count=cancelled.count(False),
                     skipped_count=cancelled.count(True),
                 )
             self._fetched_count += 1
             yield document
-
-    def _refuse_document(self, field_name: str, problem: str) -> NoReturn:
-        """Refuse a document that is not of the task it was asked for, or not any more.
-
-        Raises:
-            InvalidDataError: always.
-        """
-        Source(
-            code="export-invalid",
-            noun="Label Studio's export",
-            hint="if somebody changed tasks just now, run the same command again;"
-            f" else look at them in Label Studio project {self._round.project}",
-            subject=self._round.name,
-        ).refuse(field_name, problem)
 
     def _index(self, delta: _Delta) -> SyncIndex:
         return SyncIndex(

@@ -8,14 +8,24 @@ from ops.core.names import manifest_path
 from ops.core.records import TaskKey, TaskState
 from ops.core.rounds import HoldReason, Manifest, Selection, decode_manifest
 from ops.core.settle import Policy
-from ops.errors import ConflictError
+from ops.errors import ConflictError, InvalidDataError
 from ops.ports import Upload
 from ops.runner.dataset import list_versions
 from ops.runner.finish import finish_round
 from ops.runner.rebase import rebase_round
 from ops.runner.start import start_round
 from ops.runner.sync import sync_round
-from tests.runner.overlap import EDIT, add, answers_in, boxes, edit, labeled, record, remove
+from tests.runner.overlap import (
+    EDIT,
+    add,
+    answers_in,
+    boxes,
+    edit,
+    labeled,
+    project_of,
+    record,
+    remove,
+)
 from tests.runner.world import World
 
 
@@ -160,6 +170,26 @@ def test_dry_run_of_a_merge_is_the_run(conflict: World) -> None:
     assert (planned.changed, planned.counts) == (done.changed, done.counts)
     assert set(done.changed) == {"p000.png", "p002.png"}
     assert planned.conflicts == done.conflicts
+
+
+def test_a_task_that_becomes_another_one_is_not_read_for_it(conflict: World) -> None:
+    """Its data is edited between the sync of a finish and what the merge reads again."""
+    task = conflict.task("p000.png", project_of(conflict, "ours"))
+    exports = 0
+
+    def meddle(name: str) -> None:
+        nonlocal exports
+        exports += name == "export"
+        if name == "export" and exports == 2:
+            conflict.studio.before = lambda _: None
+            conflict.studio.replace_data(task, {"image": "s3://x/y", "key": "p001.png"})
+
+    before = conflict.records()
+    conflict.studio.before = meddle
+    with pytest.raises(InvalidDataError) as caught:
+        finish_round(conflict.context, "ours", on_conflict=Policy.OURS)
+    assert caught.value.code == "export-invalid"
+    assert conflict.records() == before
 
 
 def test_rebase_takes_main_into_an_open_round(conflict: World) -> None:
