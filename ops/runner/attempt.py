@@ -8,6 +8,7 @@ to tag or to close (finish.py).
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import chain
 
 from ops.core.canonical import decode_record, encode_record
@@ -23,6 +24,7 @@ from ops.core.names import (
     record_path,
     version_tag,
 )
+from ops.core.ontology import Ontology
 from ops.core.records import CommitId, Counts, Json, Record, TaskKey, TaskState
 from ops.core.rounds import Held, HoldReason, Manifest, RoundState, encode_manifest
 from ops.core.settle import Policy
@@ -199,7 +201,6 @@ class Attempt:
         Raises:
             RefusedError: a gate refuses.
         """
-        _, ontology = read_ontology(self._context.lake, self._main)
         manifest = self._ended(version, taken)
         facts = RoundFacts(
             actor=self._context.actor,
@@ -208,7 +209,7 @@ class Attempt:
             conflict_count=len(taken.taken_in.settled) if taken else 0,
             allow_unlabeled=self._asked.allow_unlabeled,
         )
-        findings = check(self._settings, ontology, facts, self._records(changed))
+        findings = check(self._settings, self._ontology, facts, self._records(changed))
         refused = [one for one in findings if one.task is None or not self._asked.quarantine]
         if refused:
             refuse_findings(self._round, refused)
@@ -299,7 +300,13 @@ class Attempt:
             changes_at=self._round.head,
             changed=changed,
             pending=self._pending,
+            ontology=self._ontology,
         )
+
+    @cached_property
+    def _ontology(self) -> Ontology:
+        """Main's."""
+        return read_ontology(self._context.lake, self._main)[1]
 
     def _merge(self, manifest: Manifest, packed: Packed) -> CommitId:
         lake, round_, context = self._context.lake, self._round, self._context
