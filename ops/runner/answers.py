@@ -17,6 +17,9 @@ from ops.core.names import record_path
 from ops.core.records import Annotation, Json, Record, TaskKey
 from ops.runner.context import Context, Round
 
+TASK_MOVED = "task-moved"
+"""The code of the error where Label Studio's index and its export differ on a task's key."""
+
 Documents = Mapping[TaskKey, Sequence[Mapping[str, Json]]]
 """Label Studio's export documents of each task; none for one it does not hold."""
 
@@ -105,23 +108,25 @@ def export_answers(
         seen: what the task index says of them, which a document is held against.
 
     Raises:
-        InvalidDataError: a document is not of the task it was asked for, or not any more.
+        InvalidDataError: a document is of no task that was asked for; with the code `task-moved`
+            it is of another key than the index says, as it is where somebody edits a task's data
+            between the two requests.
     """
     for document in context.studio.export(round_.project, tasks) if tasks else ():
         task = document.get("id")
         if not isinstance(task, int) or task not in seen:
-            _refuse_document(round_, "id", f"is {task!r}, which is no task that was asked for")
+            problem = f"is {task!r}, which is no task that was asked for"
+            _refuse_document(round_, "export-invalid", "id", problem)
         key, known = document_key(document), seen[task].key
         if (key if key in round_.tasks else None) != known:
-            _refuse_document(
-                round_, f"data.{KEY_FIELD}", f"of task {task} is {key!r}, the index says {known!r}"
-            )
+            problem = f"of task {task} is {key!r}, the index says {known!r}"
+            _refuse_document(round_, TASK_MOVED, f"data.{KEY_FIELD}", problem)
         yield task, document
 
 
-def _refuse_document(round_: Round, field_name: str, problem: str) -> NoReturn:
+def _refuse_document(round_: Round, code: str, field_name: str, problem: str) -> NoReturn:
     Source(
-        code="export-invalid",
+        code=code,
         noun="Label Studio's export",
         hint="if somebody changed tasks just now, run the same command again;"
         f" else look at them in Label Studio project {round_.project}",

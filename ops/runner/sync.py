@@ -20,11 +20,13 @@ from ops.core.settle import Policy
 from ops.core.snapshot import record_checksum
 from ops.errors import ConflictError, InvalidDataError, RefusedError
 from ops.ports import TaskRow, Totals, Upload
-from ops.runner.answers import Answers, Documents, by_task, export_answers
+from ops.runner.answers import TASK_MOVED, Answers, Documents, by_task, export_answers
 from ops.runner.context import Context, Round, batches, load_round
 from ops.runner.main_side import Combined, MainSide
 
 BATCH = 250
+REREADS = 5
+"""How often a sync begins again where people edit tasks' data while it reads them."""
 """Tasks whose annotations are held in memory at once, and in one export request."""
 
 
@@ -65,15 +67,26 @@ def sync_round(context: Context, name: str, *, full: bool = False, dry_run: bool
 
     Cost with nothing changed: six requests to lakeFS, two to Label Studio. Otherwise one more a
     1 000 rows and a 250 tasks fetched, one upload a changed record, one commit. Repeatable; nothing
-    changed means no write and no commit.
+    changed means no write and no commit. Begins again, up to REREADS times, where somebody edits a task's
+    data between the index and the export.
 
     Raises:
         NotFoundError: there is no such round, or its project is gone.
+        InvalidDataError: what Label Studio holds cannot be a record, or not of the task it says.
         RefusedError: it is not open; with `full`, too, where its project is not this round's.
         ConflictError: another sync committed meanwhile.
     """
-    round_ = load_round(context, name)
-    return _Sync(context, round_, full=full, dry_run=dry_run).run()
+    for _ in range(REREADS):
+        try:
+            return _sync(context, name, full=full, dry_run=dry_run)
+        except InvalidDataError as error:
+            if error.code != TASK_MOVED:
+                raise
+    return _sync(context, name, full=full, dry_run=dry_run)
+
+
+def _sync(context: Context, name: str, *, full: bool, dry_run: bool) -> Synced:
+    return _Sync(context, load_round(context, name), full=full, dry_run=dry_run).run()
 
 
 @dataclass(kw_only=True)

@@ -206,6 +206,8 @@ def _slow(document: Document) -> Document:
 def cases() -> Iterator[Case]:
     """Every bad export."""
     for name, wrong, edit, place in _edits():
-        yield case(name, wrong, edit, place)
+        yield case(
+            name, wrong, edit, place, code="task-moved" if place == "data.key" else "export-invalid"
+        )
     for name, wrong, edit, place in _values():
         yield case(name, wrong, edit, place, code="not-canonical")

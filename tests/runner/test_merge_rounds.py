@@ -188,7 +188,7 @@ def test_a_task_that_becomes_another_one_is_not_read_for_it(conflict: World) -> 
     conflict.studio.before = meddle
     with pytest.raises(InvalidDataError) as caught:
         finish_round(conflict.context, "ours", on_conflict=Policy.OURS)
-    assert caught.value.code == "export-invalid"
+    assert caught.value.code == "task-moved"
     assert conflict.records() == before
 
 

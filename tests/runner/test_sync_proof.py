@@ -1,14 +1,17 @@
 """A sync ends where the project's own totals are what was read, whatever hides a change."""
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 
 from ops.core.canonical import decode_record
 from ops.core.names import record_path
 from ops.core.records import Json, Record, TaskKey, TaskState
 from ops.core.rounds import Selection
+from ops.errors import InvalidDataError
 from ops.ports import Upload
 from ops.runner.start import start_round
-from ops.runner.sync import Synced, sync_round
+from ops.runner.sync import REREADS, Synced, sync_round
 from tests.runner.world import World, region
 
 BRANCH = "round-cheese"
@@ -108,6 +111,45 @@ def test_what_another_sync_left_staged_is_read_again(world: World) -> None:
     assert sync(world).changed == ("p000.png",)
     assert world.records(BRANCH) == before
     assert next(iter(world.lake.uncommitted(BRANCH)), None) is None
+
+
+def test_a_task_edited_while_it_is_read_is_read_again(world: World) -> None:
+    """Somebody points it at another picture between the index and the export."""
+    task, pointed = world.task("p000.png"), {"image": "s3://x/y", "key": "moved-away.png"}
+    edits = _edit_before_exports(world, task, [pointed])
+    world.label("p000.png", "gouda")
+    found = sync(world)
+    assert (edits, found.vanished, found.foreign) == ([], ("p000.png",), (task,))
+    assert is_proven(world)
+
+
+def test_a_task_that_is_edited_at_every_read_is_refused(world: World) -> None:
+    known = world.studio.tasks[task := world.task("p000.png")].data
+    away = {"image": "s3://x/y", "key": "moved-away.png"}
+    edits = _edit_before_exports(world, task, [away, known] * REREADS)
+    world.label("p000.png", "gouda")
+    before = world.records(BRANCH)
+    with pytest.raises(InvalidDataError) as caught:
+        sync(world)
+    assert (caught.value.code, len(edits)) == ("task-moved", REREADS - 1)
+    assert world.records(BRANCH) == before
+    world.studio.before = lambda _: None
+    sync(world)
+    assert is_proven(world)
+
+
+def _edit_before_exports(
+    world: World, task: int, edits: Sequence[Mapping[str, Json]]
+) -> list[Mapping[str, Json]]:
+    """Give the task other data before each export; the edits that are left."""
+    left = list(edits)
+
+    def edit(request: str) -> None:
+        if request == "export" and left:
+            world.studio.replace_data(task, left.pop(0))
+
+    world.studio.before = edit
+    return left
 
 
 def test_a_project_without_tasks_is_synced_once(world: World) -> None:
