@@ -67,8 +67,8 @@ def sync_round(context: Context, name: str, *, full: bool = False, dry_run: bool
 
     Cost with nothing changed: six requests to lakeFS, two to Label Studio. Otherwise one more a
     1 000 rows and a 250 tasks fetched, one upload a changed record, one commit. Repeatable; nothing
-    changed means no write and no commit. Begins again, up to REREADS times, where somebody edits a task's
-    data between the index and the export.
+    changed means no write and no commit. Begins again, up to REREADS times, where somebody edits a
+    task's data between the index and the export.
 
     Raises:
         NotFoundError: there is no such round, or its project is gone.
