@@ -275,7 +275,8 @@ class _Monitor(mocks.MockMonitor):
             identity = ""
         elif self.preview:
             identity = ""
-            answer = {key: rpc.UNKNOWN for key in answer if key not in resource.inputs}
+            unknown = {key: rpc.UNKNOWN for key in answer if key not in resource.inputs}
+            answer = cast("dict[str, Wire]", unknown)
         for key in request.additionalSecretOutputs:
             if key in answer:
                 answer[key] = {SIGNATURE: SECRET, "value": answer[key]}
