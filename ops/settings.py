@@ -6,6 +6,7 @@ defaults and checks of settings. Does not talk to any server, and never shows a 
 """
 
 import getpass
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -90,6 +91,21 @@ def _repository_problem(value: str) -> str | None:
     return "must be 3 to 63 of a-z, 0-9 and -, starting with a letter or digit"
 
 
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+
+
+def _bucket_problem(value: str) -> str | None:
+    """Google's own rule of a name's letters; what else it asks is known when the bucket is."""
+    if _BUCKET.fullmatch(_normal_bucket(value)):
+        return None
+    return "must be a bucket's name, of a-z, 0-9, '-', '_' and '.', without a path"
+
+
+def _normal_bucket(value: str) -> str:
+    """Without the `gs://` that other tools write before it."""
+    return value.removeprefix("gs://").removesuffix("/")
+
+
 _MOST_SECONDS = 86_400
 
 
@@ -123,6 +139,13 @@ SPECS: tuple[Spec, ...] = (
         name="storage_namespace",
         variables=("OPS_STORAGE_NAMESPACE",),
         help="where lakeFS puts the repository's objects, as gs://bucket/prefix; used by init",
+    ),
+    Spec(
+        name="bucket",
+        variables=("OPS_BUCKET",),
+        help="the Google Cloud Storage bucket that `ops bucket` looks at",
+        problem=_bucket_problem,
+        normal=_normal_bucket,
     ),
     Spec(
         name="lakefs.url",
@@ -169,7 +192,7 @@ SPECS: tuple[Spec, ...] = (
     ),
 )
 _BY_NAME = {spec.name: spec for spec in SPECS}
-_NOT_OF_A_STACK = frozenset({"actor", "storage_namespace", "lakefs.binary"})
+_NOT_OF_A_STACK = frozenset({"actor", "storage_namespace", "bucket", "lakefs.binary"})
 
 
 class Settings:
