@@ -8,6 +8,8 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
 
+from pulumi.runtime import rpc
+
 # A value as protobuf's JSON gives it.
 Wire: TypeAlias = Any
 Answer: TypeAlias = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
@@ -18,6 +20,9 @@ REGION = "europe-west1"
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  the wire's mark of a secret, not one
+
+
+UNKNOWN: str = rpc.UNKNOWN
 
 
 class UnexpectedRequestError(AssertionError):
@@ -240,6 +245,16 @@ def computed(token: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, A
     if token not in _ALL:
         raise UnexpectedRequestError(f"{token} {name!r} has no row in {__name__}: is it meant?")
     return _ALL[token](name, inputs)
+
+
+def foreseen(inputs: Wire, answer: Wire) -> Wire:
+    """What a preview knows of an answer: what the inputs say, else that it is unknown."""
+    if isinstance(answer, dict) and isinstance(inputs, dict):
+        given = cast("dict[str, Wire]", inputs)
+        parts = cast("dict[str, Wire]", answer)
+        told = {key: foreseen(given.get(key), part) for key, part in parts.items()}
+        return {**given, **told}
+    return inputs if inputs is not None else UNKNOWN
 
 
 def plain(value: Wire) -> Wire:

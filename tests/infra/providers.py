@@ -17,10 +17,9 @@ from typing import Protocol, cast
 
 import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
-from pulumi.runtime import rpc
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from tests.infra.answers import UnexpectedRequestError, Wire, computed, plain
+from tests.infra.answers import UnexpectedRequestError, Wire, computed, foreseen, plain
 
 # What a change of makes the provider delete and create anew (ForceNew in its documentation).
 REPLACING: Mapping[str, frozenset[str]] = {
@@ -125,9 +124,8 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     def made(self, urn: str, inputs: Mapping[str, Wire], *, preview: bool) -> Mapping[str, Wire]:
         """The resource's outputs; computed ones are unknown in a preview."""
         outputs = computed(type_of(urn), name_of(urn), inputs)
-        if preview:
-            return {**inputs, **{key: rpc.UNKNOWN for key in outputs if key not in inputs}}
-        return {**inputs, **outputs}
+        known = foreseen(inputs, outputs) if preview else {**inputs, **outputs}
+        return cast("Mapping[str, Wire]", known)
 
     def unmade(self, urn: str, outputs: Mapping[str, Wire]) -> None:
         """Take the resource away."""

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import yaml
 from google.protobuf import empty_pb2, json_format
-from pulumi.runtime import mocks, rpc, set_all_config, stack
+from pulumi.runtime import mocks, set_all_config, stack
 from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.settings import configure
 
@@ -29,6 +29,7 @@ from tests.infra.answers import (
     UnexpectedRequestError,
     Wire,
     computed,
+    foreseen,
     plain,
     secret_paths,
 )
@@ -275,8 +276,7 @@ class _Monitor(mocks.MockMonitor):
             identity = ""
         elif self.preview:
             identity = ""
-            unknown = {key: rpc.UNKNOWN for key in answer if key not in resource.inputs}
-            answer = cast("dict[str, Wire]", unknown)
+            answer = {key: foreseen(resource.inputs.get(key), answer[key]) for key in answer}
         for key in request.additionalSecretOutputs:
             if key in answer:
                 answer[key] = {SIGNATURE: SECRET, "value": answer[key]}
