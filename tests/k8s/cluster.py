@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -106,7 +106,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 @contextmanager
-def started() -> Iterator[Cluster]:
+def started() -> Generator[Cluster]:
     """Start a cluster and stop it again. Some seconds, once its programs are built."""
     etcd = shutil.which("etcd")
     if etcd is None:
@@ -299,7 +299,7 @@ def _nodes_are_ready(running: Cluster) -> bool:
 
 
 def _stages(home: Path) -> Path:
-    """kwok's own description of how nodes, pods and volumes live, out of its module."""
+    """Give kwok's own description of how nodes, pods and volumes live, out of its module."""
     said = subprocess.run(
         ["go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"],
         cwd=_TOOLS / "kwok",
