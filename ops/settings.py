@@ -1,15 +1,16 @@
 """Settings: where each value comes from, and what to do about a wrong one.
 
-Sources, first one wins: flags > environment > ops.toml > the running local stack > defaults. The
-local stack's credentials go with its own addresses only, never to another server. Owns names,
-defaults and checks of settings. Does not talk to any server, and never shows a secret.
+Sources, first one wins: flags > environment > ops.toml > the stack in use (secrets/ops.toml) > the
+running local servers > defaults. The credentials of a stack and of the local servers go with
+their own addresses only, never to another server. Owns names, defaults and checks of settings. Does
+not talk to any server, and never shows a secret.
 """
 
 import getpass
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn, TypeAlias, cast
@@ -138,7 +139,8 @@ SPECS: tuple[Spec, ...] = (
     Spec(
         name="storage_namespace",
         variables=("OPS_STORAGE_NAMESPACE",),
-        help="where lakeFS puts the repository's objects, as gs://bucket/prefix; used by init",
+        help="where lakeFS puts the repository's objects, as gs://bucket/prefix; used by init; "
+        "{repository} in it stands for the repository's name",
     ),
     Spec(
         name="bucket",
@@ -192,6 +194,12 @@ SPECS: tuple[Spec, ...] = (
     ),
 )
 _BY_NAME = {spec.name: spec for spec in SPECS}
+_GOES_WITH = {"storage_namespace": "lakefs.url", "bucket": "lakefs.url"}
+"""Whose address a setting without a server's name belongs to."""
+_STACKS = (
+    "start the local servers with: ops local up",
+    "use those of a Pulumi stack with: ops config use --stack NAME",
+)
 _NOT_OF_A_STACK = frozenset({"actor", "storage_namespace", "bucket", "lakefs.binary"})
 
 
@@ -220,7 +228,7 @@ class Settings:
         if value is not None:
             return value
         spec = _BY_NAME[name]
-        ways = [] if name in _NOT_OF_A_STACK else ["start the local servers with: ops local up"]
+        ways: list[str] = [] if name in _NOT_OF_A_STACK else [*_STACKS]
         ways.append(f"set {spec.variables[0]}")
         ways += [] if spec.is_secret else [f"write {name} into {FILE_NAME}"]
         raise ConfigurationError(
@@ -233,6 +241,12 @@ class Settings:
 
 
 _Source: TypeAlias = tuple[Callable[[Spec], str], Mapping[str, str]]
+Named: TypeAlias = tuple[str, Mapping[str, str]]
+"""What a source is called, and its values by setting name."""
+
+
+def _no_stack(_: Path) -> Named | None:
+    return None
 
 
 def load(
@@ -241,8 +255,9 @@ def load(
     environment: Mapping[str, str],
     directory: Path,
     local: Callable[[Path], Mapping[str, str]],
+    stack: Callable[[Path], Named | None] = _no_stack,
 ) -> Settings:
-    """Gather every setting from its first source. Reads at most two small files; no request.
+    """Gather every setting from its first source. Reads a few small files; no request.
 
     Args:
         flags: values given on the command line, by setting name.
@@ -250,6 +265,7 @@ def load(
         directory: where ops.toml and .ops/ are looked for.
         local: gives what the local stack below `.ops/` knows, by setting name; empty where there is
             none.
+        stack: gives what is remembered in a directory of the stack in use, or None.
 
     Raises:
         ConfigurationError: a value is not what its setting takes, ops.toml cannot be read, holds a
@@ -262,8 +278,11 @@ def load(
         (lambda _: str(directory / FILE_NAME), _from_file(directory / FILE_NAME)),
     ]
     stated = {name: value for _, values in reversed(sources) for name, value in values.items()}
+    stack_name, stacked = stack(directory) or ("", {})
+    of_stack = _of_own_servers(stacked, stated)
     fallbacks: list[_Source] = [
-        (lambda _: "the local stack", _of_own_servers(local(home), stated)),
+        (lambda _: stack_name, of_stack),
+        (lambda _: "the local stack", _of_own_servers(local(home), {**of_stack, **stated})),
         (lambda _: "default", _defaults()),
     ]
     found: dict[str, Setting] = {}
@@ -279,7 +298,16 @@ def load(
             source=source,
             is_secret=spec.is_secret,
         )
+    found["storage_namespace"] = _named_for(found["storage_namespace"], found["repository"])
     return Settings(found, home)
+
+
+def _named_for(namespace: Setting, repository: Setting) -> Setting:
+    """No two repositories may share a storage namespace, so its name may stand in it."""
+    if namespace.value is None:
+        return namespace
+    named = namespace.value.replace("{repository}", repository.value or "")
+    return replace(namespace, value=named)
 
 
 def _problem(spec: Spec, value: str) -> str | None:
@@ -287,10 +315,10 @@ def _problem(spec: Spec, value: str) -> str | None:
 
 
 def _of_own_servers(local: Mapping[str, str], stated: Mapping[str, str]) -> Mapping[str, str]:
-    """What the local stack says of each server, unless another source names another address."""
+    """What a stack says of each of its servers, unless a source before it names another address."""
 
     def is_own(name: str) -> bool:
-        address = name.partition(".")[0] + ".url"
+        address = _GOES_WITH.get(name, name.partition(".")[0] + ".url")
         said = stated.get(address, local.get(address, ""))
         return _normal_url(said) == _normal_url(local.get(address, ""))
 

@@ -67,7 +67,7 @@ def _own_home() -> Path:
             with contextlib.suppress(OpsError):
                 stack.down(abandoned, Narration())
             shutil.rmtree(abandoned, ignore_errors=True)
-    root = _stack_home()
+    root = stack_home()
     unfinished = root.with_name(f"{root.name}.new")
     unfinished.mkdir(parents=True)
     mark = start_mark(os.getpid())
@@ -76,7 +76,8 @@ def _own_home() -> Path:
     return unfinished.rename(root)
 
 
-def _stack_home() -> Path:
+def stack_home() -> Path:
+    """Where this session's servers have their data."""
     return _STACKS / str(os.getpid())
 
 
@@ -90,7 +91,7 @@ def pytest_runtest_makereport(
         report.user_properties.extend(take_notes())
     fixtures: list[str] = getattr(item, "fixturenames", [])
     if report.failed and "servers" in fixtures:
-        home = Home.at(_stack_home())
+        home = Home.at(stack_home())
         for service in Service:
             if home.log_file(service).exists():
                 lines = last_lines(home.log_file(service), _LOG_LINES)

@@ -118,13 +118,16 @@ Each setting is taken from the first place that gives it:
 2. the environment: the variables below, `OPS_…` before those of the services' own tools; an empty
    one counts as none,
 3. `{FILE_NAME}` in the working directory, for what is no secret,
-4. the local servers below `.ops/`, where `ops local up` has started them; their credentials go to
+4. the stack in use: `secrets/ops.toml`, which `ops config use --stack NAME` writes and
+   `ops config use --local` takes away; its credentials go to its own addresses only,
+5. the local servers below `.ops/`, where `ops local up` has started them; their credentials go to
    their own addresses only,
-5. the default.
+6. the default.
 
 `ops config show` says what is in force and where each value came from, with secrets masked. A wrong
 value is refused, naming its source; so is a name in `{FILE_NAME}` that no setting has, and any
-secret there.
+secret there. `secrets/ops.toml` may hold secrets: git passes it over, and it is refused where
+others may read it or git has it after all.
 
 ```toml
 # {FILE_NAME}

@@ -19,7 +19,7 @@ from ops.cli.progress import reporter
 from ops.errors import UsageError
 from ops.ports import Lake, Reporter
 from ops.runner.context import Context, MediaAccess
-from ops.settings import Settings, load
+from ops.settings import Named, Settings, load
 
 if TYPE_CHECKING:
     from ops.studio import LabelStudio
@@ -52,6 +52,7 @@ class Session:
             environment=os.environ,
             directory=self.directory,
             local=_local_settings,
+            stack=_stack_settings,
         )
 
     def now(self) -> datetime:
@@ -152,3 +153,11 @@ def _local_settings(home: Path) -> Mapping[str, str]:
         "label_studio.url": stack.label_studio_url,
         "label_studio.token": stack.label_studio_token,
     }
+
+
+def _stack_settings(directory: Path) -> Named | None:
+    """What is remembered of the stack in use, and what it is called; None where none is."""
+    from ops.stack.file import read
+
+    found = read(directory)
+    return (found.source, found.settings) if found else None

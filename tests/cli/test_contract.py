@@ -49,6 +49,7 @@ NEEDED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("ontology", "split"): ("brie", "young", "old"),
     ("ontology", "remove"): ("brie",),
     ("config", "show"): (),
+    ("config", "use"): ("--local",),
 }
 """What each command must be given, harmless where there are no servers."""
 
@@ -58,6 +59,7 @@ WITHOUT_SERVERS = {
     ("local", "status"),
     ("local", "reset"),
     ("config", "show"),
+    ("config", "use"),
 }
 """Commands that do their work in an empty directory."""
 
