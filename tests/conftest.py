@@ -20,9 +20,13 @@ from ops.local.home import Home, Service
 from ops.local.processes import Process, is_alive, read_record, start_mark, write_record
 from ops.local.state import Connection
 from ops.local.status import last_lines
+from tests.gcs.fixtures import cloud, cloud_here
 from tests.laws import summary_lines, take_notes
 from tests.narration import Narration
 from tests.real import SHARED, explicit_binary
+
+__all__ = ["cloud", "cloud_here"]
+# pytest finds these here for every room.
 
 _STACKS = SHARED / "test-stacks"
 _OWNER = "owner.json"
