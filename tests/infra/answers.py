@@ -18,6 +18,8 @@ PROJECT = "acme-labels"
 PROJECT_NUMBER = "123456789012"
 REGION = "europe-west1"
 
+_STORAGE_AGENT = f"service-{PROJECT_NUMBER}@gs-project-accounts.iam.gserviceaccount.com"
+
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  the wire's mark of a secret, not one
 
@@ -229,6 +231,28 @@ PROVIDERS: Mapping[str, Answer] = {
     "pulumi:providers:random": _nothing,
 }
 
+STORAGE_AGENT = f"service-{PROJECT_NUMBER}@gs-project-accounts.iam.gserviceaccount.com"
+
+FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
+    "gcp:storage/getProjectServiceAccount:getProjectServiceAccount": {
+        "emailAddress": STORAGE_AGENT,
+        "member": f"serviceAccount:{STORAGE_AGENT}",
+        "project": PROJECT,
+        "id": STORAGE_AGENT,
+    },
+}
+"""The only provider functions the program may call, each with its answer."""
+
+# The provider functions the program may call, with their answers.
+CALLS: Mapping[str, Mapping[str, Any]] = {
+    "gcp:storage/getProjectServiceAccount:getProjectServiceAccount": {
+        "emailAddress": _STORAGE_AGENT,
+        "member": f"serviceAccount:{_STORAGE_AGENT}",
+        "project": PROJECT,
+        "id": _STORAGE_AGENT,
+    },
+}
+
 COMPONENT_PREFIX = "labeling-ops:infra:"
 
 _ALL: Mapping[str, Answer] = {**GCP, **RANDOM, **KUBERNETES, **PROVIDERS}
@@ -247,6 +271,17 @@ def computed(token: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, A
     return _ALL[token](name, inputs)
 
 
+def answered(token: str) -> Mapping[str, Any]:
+    """What a provider function answers.
+
+    Raises:
+        UnexpectedRequestError: no row allows the function.
+    """
+    if token not in CALLS:
+        raise UnexpectedRequestError(f"the program calls {token}, which has no row in {__name__}")
+    return CALLS[token]
+
+
 def foreseen(inputs: Wire, answer: Wire) -> Wire:
     """What a preview knows of an answer: what the inputs say, else that it is unknown."""
     if isinstance(answer, dict) and isinstance(inputs, dict):
@@ -255,6 +290,17 @@ def foreseen(inputs: Wire, answer: Wire) -> Wire:
         told = {key: foreseen(given.get(key), part) for key, part in parts.items()}
         return {**given, **told}
     return inputs if inputs is not None else UNKNOWN
+
+
+def called(token: str) -> Mapping[str, Any]:
+    """What a provider function gives.
+
+    Raises:
+        UnexpectedRequestError: no row allows the function.
+    """
+    if token not in FUNCTIONS:
+        raise UnexpectedRequestError(f"the program calls {token}, which has no row in {__name__}")
+    return FUNCTIONS[token]
 
 
 def plain(value: Wire) -> Wire:

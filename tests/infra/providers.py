@@ -19,7 +19,14 @@ import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from tests.infra.answers import UnexpectedRequestError, Wire, computed, foreseen, plain
+from tests.infra.answers import (
+    UnexpectedRequestError,
+    Wire,
+    called,
+    computed,
+    foreseen,
+    plain,
+)
 
 # What a change of makes the provider delete and create anew (ForceNew in its documentation).
 REPLACING: Mapping[str, frozenset[str]] = {
@@ -152,7 +159,12 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
     def Invoke(self, request: Wire, context: Wire) -> Wire:
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"unexpected call {request.tok}")
+        answer = provider_pb2.InvokeResponse()
+        try:
+            json_format.ParseDict(dict(called(request.tok)), getattr(answer, "return"))
+        except UnexpectedRequestError as error:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, str(error))
+        return answer
 
     def Check(self, request: Wire, context: Wire) -> Wire:
         inputs = _decoded(request.news)

@@ -1,7 +1,7 @@
 """What the Pulumi program declares, recorded without a cloud: inputs, options and outputs.
 
-Owns the mocks: fresh for each recording, refusing every resource type without a row in
-tests/infra/answers.py and every provider function. Runs the program as `pulumi up` would (or, asked
+Owns the mocks: fresh for each recording, refusing every resource type and provider function without
+a row in tests/infra/answers.py. Runs the program as `pulumi up` would (or, asked
 to, `pulumi preview`), with the configuration of Pulumi.yaml and a stack's file. Sees what the SDK's
 mocks hide: protect, parents, providers, dependencies, aliases. Does not check an input: a real
 engine (tests/infra/engine.py) and a real API server do that.
@@ -28,6 +28,7 @@ from tests.infra.answers import (
     SIGNATURE,
     UnexpectedRequestError,
     Wire,
+    called,
     computed,
     foreseen,
     plain,
@@ -295,8 +296,13 @@ class _Monitor(mocks.MockMonitor):
         raise self.refused
 
     def Invoke(self, request: Wire) -> Wire:  # noqa: N802  the SDK's name
-        self.refused = UnexpectedRequestError(f"the program calls {request.tok}")
-        raise self.refused
+        answer = resource_pb2.ResourceInvokeResponse()
+        try:
+            json_format.ParseDict(dict(called(request.tok)), getattr(answer, "return"))
+        except UnexpectedRequestError as error:
+            self.refused = error
+            raise
+        return answer
 
     def _answer(self, token: str, name: str, inputs: Mapping[str, Wire]) -> dict[str, Wire]:
         try:
