@@ -21,13 +21,15 @@ def bucket() -> Iterator[Emulator]:
     """The emulator with the stack's buckets."""
     with emulator() as running:
         for name in BUCKETS:
-            made = Client(running.url).post_json("/storage/v1/b?project=acme-labels", {"name": name})
+            made = Client(running.url).post_json(
+                "/storage/v1/b?project=acme-labels", {"name": name}
+            )
             assert made.status == 200
         yield running
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
+def postgres() -> Generator[Postgres]:
     """A PostgreSQL for the length of a block."""
     server = Postgres()
     try:
@@ -38,7 +40,7 @@ def postgres() -> Iterator[Postgres]:
 
 
 @contextmanager
-def empty_stand(bucket: Emulator) -> Iterator[Stand]:
+def empty_stand(bucket: Emulator) -> Generator[Stand]:
     """Pods of a test's own on an empty PostgreSQL, none of them started."""
     with postgres() as server, tempfile.TemporaryDirectory(prefix="pods-") as root:
         stand = Stand(Path(root), server, bucket)

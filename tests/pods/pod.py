@@ -54,9 +54,7 @@ class Surroundings:
     def manifest(self, kind: str, name: str) -> Manifest:
         """The one object of this kind and name."""
         [found] = [
-            one
-            for one in self.manifests
-            if one["kind"] == kind and one["metadata"]["name"] == name
+            one for one in self.manifests if one["kind"] == kind and one["metadata"]["name"] == name
         ]
         return found
 

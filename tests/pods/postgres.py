@@ -100,7 +100,15 @@ class Postgres:
             shutil.chown(path, _SUPERUSER, _SUPERUSER)
 
     def _make_certificate(self) -> None:
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        command = [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+        ]
         command += ["-nodes", "-days", "2", "-subj", f"/CN={HOST}"]
         command += ["-keyout", str(self.root / "key"), "-out", str(self.root / "cert")]
         subprocess.run(command, check=True, capture_output=True)
@@ -164,4 +172,3 @@ class Postgres:
         log = self.log()
         said = log.read_text()[-2000:] if log.exists() else ""
         assert done.code == 0, f"{done.said}\n{said}"
-

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -147,7 +147,7 @@ def wait_for(condition: Callable[[], bool], what: str, *, timeout_s: float = 60)
 
 
 @contextlib.contextmanager
-def serving(server: Server, is_ready: Callable[[], bool]) -> Iterator[Server]:
+def serving(server: Server, is_ready: Callable[[], bool]) -> Generator[Server]:
     """A server for the length of a block."""
     try:
         server.start(is_ready)

@@ -5,10 +5,11 @@ before the server, as a pod has it.
 """
 
 import asyncio
+import base64
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from ops.local import Connection
 from ops.local.home import Home, Service
 from ops.local.label_studio import obtain_token
 from ops.local.lakefs_binary import find_binary
-from ops.local.loopback import HOST, Client, free_port
+from ops.local.loopback import HOST, Answer, Client, free_port
 from ops.local.state import State, new_credentials
 from tests.gcs.emulator import Emulator
 from tests.narration import Narration
@@ -71,6 +72,10 @@ class Secrets:
     secret_key: str = "django's secret key, which is to be fifty characters long"  # noqa: S105
     first_password: str = "the first user's password"  # noqa: S105
 
+    def every(self) -> Mapping[str, str]:
+        """What may stand in no log, by name."""
+        return {name: value for name, value in asdict(self).items() if name != "access_key_id"}
+
 
 class Stand:
     """PostgreSQL, the emulator, lakeFS and Label Studio as their pods have them.
@@ -112,7 +117,7 @@ class Stand:
 
     def run(self, container: Container, *, said: bytes = b"") -> Finished:
         """Run a container's command to its end."""
-        return run(container.command, environment=self._seen(container), said=said)
+        return run(container.command, environment=self.seen(container), said=said)
 
     def script(self, name: str, *arguments: str) -> Finished:
         """Run a script of the dev overlay's PostgreSQL where its dumps are made."""
@@ -140,7 +145,7 @@ class Stand:
         self._servers[service] = server = Server(
             name=name,
             command=container.command,
-            environment=self._seen(container),
+            environment=self.seen(container),
             directory=self._root,
         )
         probe = container.probes["readinessProbe"]
@@ -156,6 +161,20 @@ class Stand:
         name = _PODS[service]
         asked = self.pod("Deployment", name)[name].probes
         return {probe: self.client(service).get(path).status for probe, path in asked.items()}
+
+    def log(self, service: Service) -> Path:
+        """What a server prints."""
+        return self._root / f"{_PODS[service]}.log"
+
+    def lakefs(self, path: str) -> Answer:
+        """Ask lakeFS's API as the administrator the Secret names."""
+        pair = f"{self.secrets.access_key_id}:{self.secrets.secret_access_key}"
+        coded = base64.b64encode(pair.encode()).decode()
+        return self.client(Service.LAKEFS).get(path, headers={"Authorization": f"Basic {coded}"})
+
+    def sql(self, statement: str, service: Service) -> str:
+        """Rows of a statement in a server's database, as PostgreSQL's superuser."""
+        return self._postgres.sql(statement, database=self.databases[service])
 
     def tails(self) -> Mapping[str, str]:
         """The last words of every server."""
@@ -180,16 +199,15 @@ class Stand:
 
     # What they find.
 
-    def _seen(self, container: Container) -> Mapping[str, str]:
+    def seen(self, container: Container) -> Mapping[str, str]:
+        """All a container's process sees."""
         programs = [Path(sys.executable).parent, programs_of_postgres(), self._program.parent]
         path = os.pathsep.join([*map(str, programs), os.environ.get("PATH", os.defpath)])
         return {**container.environment, "PATH": path}
 
     def _around(self) -> Surroundings:
         secrets, postgres = self.secrets, self._postgres
-        lakefs_uri = postgres.uri(
-            self.databases[Service.LAKEFS], "lakefs", secrets.lakefs_password
-        )
+        lakefs_uri = postgres.uri(self.databases[Service.LAKEFS], "lakefs", secrets.lakefs_password)
         return Surroundings(
             manifests=manifests.load("dev"),
             config_maps={

@@ -1,5 +1,6 @@
 """A whole round on the pods: the manifests' own commands, PostgreSQL, a bucket; then an S3 read."""
 
+import base64
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -7,32 +8,23 @@ from pathlib import Path
 import pytest
 
 from ops.local.home import Service
-from ops.studio import LabelStudio, StudioAnnotators
-from tests.command import Ops
+from ops.studio import LabelStudio
 from tests.laws import note
-from tests.pictures import draw_pictures
+from tests.pods.rounds import BRIE, GOUDA, SKIPPED, answer, bearer, ops_on, started
 from tests.pods.stand import Stand
-from tests.runner.world import region
 from tests.training import read_by_boto3
 
 pytestmark = pytest.mark.servers
 
 
 def test_a_round_on_the_pods(stand: Stand, tmp_path: Path) -> None:
+    ops = ops_on(stand, tmp_path)
+    project = started(ops, 6)
     connection = stand.connection()
-    ops = Ops(tmp_path, connection)
-    draw_pictures(tmp_path / "pictures", 6)
-    ops.run("init", "--labels", "brie,gouda", "--kind", "boxes")
-    ops.run("data", "add", "pictures")
-    project = ops.run("round", "start", "cheese", "--all").data["project"]
-    with closing(LabelStudio(connection.label_studio_url, connection.label_studio_token)) as studio:
-        people = StudioAnnotators(studio)
-        ann = people.ensure_member("ann@example.org")
-        tasks = {str(row.key): row.id for row in studio.task_rows(project)}
-        for name in ("p000.png", "p001.png", "p002.png"):
-            people.annotate(tasks[name], [region("brie", 1), region("gouda", 2)], annotator=ann)
-        people.annotate(tasks["p003.png"], [], annotator=ann)
-        people.annotate(tasks["p004.png"], [], annotator=ann, skipped=True)
+    both = (*BRIE, *GOUDA)
+    answer(connection, project, {"p000.png": both, "p001.png": both, "p002.png": both})
+    answer(connection, project, {"p003.png": (), "p004.png": SKIPPED})
+    ops = ops_on(stand, tmp_path, repository=ops.repository)
     counts = ops.run("round", "sync", "cheese").data["counts"]
     expected = {"labeled": 3, "empty": 1, "skipped": 1, "unfinished": 1, "quarantined": 0}
     assert counts == {"tasks": 6, **expected}
@@ -54,21 +46,16 @@ def test_a_round_on_the_pods(stand: Stand, tmp_path: Path) -> None:
 
 def test_pictures_are_shown_through_label_studio(stand: Stand, tmp_path: Path) -> None:
     """The address of lakeFS that only the operator sets is the one private one it may ask."""
+    project = started(ops_on(stand, tmp_path), 1)
     connection = stand.connection()
-    ops = Ops(tmp_path, connection)
-    [picture] = draw_pictures(tmp_path / "pictures", 1)
-    ops.run("init", "--labels", "brie", "--kind", "boxes")
-    ops.run("data", "add", "pictures")
-    project = ops.run("round", "start", "cheese").data["project"]
     with closing(LabelStudio(connection.label_studio_url, connection.label_studio_token)) as studio:
         [row] = studio.task_rows(project)
-        task = studio.task(row.id)
-    assert str(task["data"]["image"]).startswith("s3://")
-    access = stand.client(Service.LABEL_STUDIO).post_json(
-        "/api/token/refresh/", {"refresh": connection.label_studio_token}
-    )
+    address = str(row.data["image"])
+    assert address.startswith("s3://")
+    coded = base64.urlsafe_b64encode(address.encode()).decode()
     shown = stand.client(Service.LABEL_STUDIO).get(
-        f"/tasks/{row.id}/resolve/?fileuri={encoded(str(task['data']['image']))}",
-        headers={"Authorization": f"Bearer {access.text_at('access')}"},
+        f"/tasks/{row.id}/resolve/?fileuri={coded}",
+        headers=bearer(stand, connection.label_studio_token),
     )
-    assert (shown.status, shown.body) == (200, picture.read_bytes())
+    assert shown.status == 200
+    assert shown.body == (tmp_path / "pictures" / "p000.png").read_bytes()
