@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ops.cli import (
+    bucket,
     changes,
     config,
     data,
@@ -27,11 +28,12 @@ from ops.cli import (
     round_views,
     verify,
 )
+from ops.cli import open as opening
 from ops.cli import round as rounds
 from ops.cli.pages import HELP_OPTIONS, HelpfulGroup
 from ops.cli.usage import refuse_bare_noun, refuse_command, refuse_early_option
 
-_LONE_VERBS = (quickstart, init, doctor)
+_LONE_VERBS = (quickstart, init, doctor, opening)
 _NOUNS = {
     "local": local.app,
     "data": data.app,
@@ -39,6 +41,7 @@ _NOUNS = {
     "dataset": dataset.app,
     "ontology": ontology.app,
     "gates": gates.app,
+    "bucket": bucket.app,
     "config": config.app,
 }
 _MORE_VERBS = (round_end, round_views, diff, history, changes, verify)

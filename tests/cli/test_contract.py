@@ -12,6 +12,7 @@ NEEDED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("quickstart",): (),
     ("doctor",): (),
     ("init",): ("--labels", "brie,gouda"),
+    ("open",): (),
     ("local", "up"): ("--dry-run",),
     ("local", "down"): (),
     ("local", "status"): (),
@@ -48,6 +49,10 @@ NEEDED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("ontology", "merge"): ("brie", "gouda", "--into", "cheese"),
     ("ontology", "split"): ("brie", "young", "old"),
     ("ontology", "remove"): ("brie",),
+    ("bucket", "info"): (),
+    ("bucket", "cors", "show"): (),
+    ("bucket", "cors", "set"): ("--origin", "https://labels.example.org"),
+    ("bucket", "cors", "clear"): (),
     ("config", "show"): (),
     ("config", "use"): ("--local",),
 }

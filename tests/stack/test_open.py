@@ -1,0 +1,252 @@
+"""`ops open`: pages, and forwards that live and end with the command."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from ops.local import Connection
+from ops.local.home import Service
+from ops.local.loopback import Client, is_free
+from ops.stack.file import StackFile, write
+from ops.stack.use import FORWARDED_PORTS, forwarded_url
+from tests.cli.calls import COMMAND, check_envelope, environment
+from tests.cli.conftest import Call
+from tests.stack.kubectl import kubectl
+from tests.stack.recorded import before_path, program
+
+_DEADLINE_S = 30
+PUBLIC = {"label_studio": "https://labeling.example.org", "lakefs": "https://lake.example.org"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ports() -> Iterator[None]:
+    """The two fixed ports, for one test session of this machine at a time."""
+    with (Path(tempfile.gettempdir()) / "labeling-ops-forwarded-ports.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not all(map(is_free, FORWARDED_PORTS.values())):
+            pytest.skip("PORT 18080 OR 18000 IS TAKEN: a stack is forwarded on this machine")
+        yield
+
+
+def remember(directory: Path, kubeconfig: object, urls: Mapping[str, str] | None = None) -> None:
+    """Let a stack be in use."""
+    urls = urls or {
+        "label_studio": forwarded_url(Service.LABEL_STUDIO),
+        "lakefs": forwarded_url(Service.LAKEFS),
+    }
+    write(
+        directory,
+        StackFile(
+            name="dev",
+            settings={f"{name}.url": url for name, url in urls.items()},
+            facts={
+                "namespace": "labeling-ops",
+                "kubeconfig": json.dumps(kubeconfig),
+                "is_forwarded": "true",
+            },
+        ),
+    )
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Look again until it is so."""
+    deadline = time.monotonic() + _DEADLINE_S
+    while not is_so():
+        assert time.monotonic() < deadline, "it never became so"
+        time.sleep(0.05)
+
+
+def answers(service: Service) -> bool:
+    """Whether the real server answers where it is forwarded to."""
+    path = "/health" if service is Service.LABEL_STUDIO else "/_health"
+    return Client(forwarded_url(service), timeout_s=2).get(path).status == 200
+
+
+@contextmanager
+def forwarding(directory: Path, *arguments: str) -> Generator[subprocess.Popen[str]]:
+    """`ops open --forward` as a process of its own, which is gone in the end."""
+    running = subprocess.Popen(
+        [*COMMAND, "open", "--forward", *arguments],
+        cwd=directory,
+        env=environment(PATH=before_path(kubectl(directory / "bin"))),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.communicate()
+
+
+def read_until(running: subprocess.Popen[str], words: str) -> str:
+    """What the command narrates, up to and with the line that holds these words."""
+    assert running.stderr is not None
+    said = ""
+    for line in running.stderr:
+        said += line
+        if words in line:
+            return said
+    raise AssertionError(said)
+
+
+def targets(servers: Connection) -> dict[str, int | None]:
+    """Where the Services of the test's kubectl are."""
+    return {
+        "service/lakefs": urlsplit(servers.lakefs_url).port,
+        "service/label-studio": urlsplit(servers.label_studio_url).port,
+    }
+
+
+def are_gone(pids: Path) -> bool:
+    """Whether every kubectl that was started has ended."""
+    return not any(Path(f"/proc/{pid}").exists() for pid in pids.read_text().split())
+
+
+def test_pages_are_printed(call: Call, tmp_path: Path) -> None:
+    """Of a stack with public addresses, and of one server where it is named."""
+    remember(tmp_path, {}, PUBLIC)
+    document = check_envelope(call("open", "--json"), ["open"])
+    assert (document["data"], document["warnings"]) == (PUBLIC, [])
+    assert call("open", "lakefs", "--json").document["data"] == {"lakefs": PUBLIC["lakefs"]}
+    assert call("open").stdout.splitlines() == [
+        "label-studio https://labeling.example.org",
+        "lakefs       https://lake.example.org",
+    ]
+
+
+def test_pages_that_nobody_forwards_are_told(call: Call, tmp_path: Path) -> None:
+    """With the command that does."""
+    remember(tmp_path, {})
+    said = call("open")
+    assert said.exit_code == 0
+    assert said.stderr.count("next: ops open --forward") == 2
+
+
+def test_what_is_reached_without_is_not_forwarded(call: Call, tmp_path: Path) -> None:
+    """A stack with public addresses, or no stack at all."""
+    remember(tmp_path, {}, PUBLIC)
+    [error] = call("open", "--forward", "--json").document["errors"]
+    assert error["code"] == "nothing-to-forward"
+    assert "config use --stack NAME --forward" in error["hint"]
+    call("config", "use", "--local")
+    away = {"OPS_LAKEFS_URL": "http://127.0.0.1:1", "OPS_LABEL_STUDIO_URL": "http://127.0.0.1:2"}
+    said = call("open", "--forward", "--json", **away).document
+    assert (said["exit_code"], said["errors"][0]["code"]) == (4, "nothing-to-forward")
+
+
+@pytest.mark.parametrize("missing", ["kubectl", "gke-gcloud-auth-plugin"])
+def test_a_program_that_is_missing_is_named(call: Call, tmp_path: Path, missing: str) -> None:
+    """With how to install it; nothing is started."""
+    remember(tmp_path, {"command": "gke-gcloud-auth-plugin"})
+    place = kubectl(tmp_path / "bin")
+    (place / missing).unlink()
+    said = call("open", "--forward", "--json", PATH=f"{place}").document
+    assert (said["exit_code"], said["errors"][0]["code"]) == (8, "no-program")
+    assert missing in said["errors"][0]["message"]
+    assert f"gcloud components install {missing}" in said["errors"][0]["hint"]
+
+
+def test_a_port_that_is_taken_is_named(call: Call, tmp_path: Path) -> None:
+    """No other is taken in its place: the address would be another."""
+    import socket
+
+    remember(tmp_path, {"targets": {}})
+    with socket.create_server(("127.0.0.1", 18000)):
+        place = before_path(kubectl(tmp_path / "bin"))
+        said = call("open", "--forward", "--json", PATH=place).document
+    assert (said["exit_code"], said["errors"][0]["code"]) == (4, "port-taken")
+    assert "18000" in said["errors"][0]["message"]
+
+
+def test_what_kubectl_says_is_passed_on(call: Call, tmp_path: Path) -> None:
+    """And the other forward is ended."""
+    remember(tmp_path, {"targets": {}})
+    place = before_path(kubectl(tmp_path / "bin"))
+    said = call("open", "--forward", "--json", PATH=place).document
+    assert (said["exit_code"], said["errors"][0]["code"]) == (7, "forward-failed")
+    assert "NotFound" in said["errors"][0]["where"]["kubectl says"]
+    assert "get pods" in said["errors"][0]["hint"]
+    assert all(map(is_free, FORWARDED_PORTS.values()))
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_both_are_forwarded_until_the_command_ends(
+    servers: Connection, tmp_path: Path, ending: signal.Signals
+) -> None:
+    """However it is told to; its children end with it, and that is no failure."""
+    pids = tmp_path / "pids"
+    remember(tmp_path, {"targets": targets(servers), "pids": str(pids)})
+    with forwarding(tmp_path) as running:
+        said = read_until(running, "until Ctrl-C")
+        assert [url for url in map(forwarded_url, Service) if url not in said] == []
+        assert all(map(answers, Service))
+        kubeconfig = tmp_path / "secrets" / "kubeconfig.yaml"
+        assert kubeconfig.stat().st_mode & 0o077 == 0
+        running.send_signal(ending)
+        stdout, _ = running.communicate(timeout=_DEADLINE_S)
+    assert (running.returncode, stdout) == (0, "nothing is forwarded any more\n")
+    assert are_gone(pids)
+    assert all(map(is_free, FORWARDED_PORTS.values()))
+
+
+@pytest.mark.servers
+def test_a_connection_that_is_lost_is_made_again(servers: Connection, tmp_path: Path) -> None:
+    """As when the pod is replaced by another version; the other server's goes on."""
+    lose, pids = tmp_path / "lose", tmp_path / "pids"
+    known = {"targets": targets(servers), "lose": str(lose), "pids": str(pids)}
+    remember(tmp_path, known)
+    with forwarding(tmp_path) as running:
+        read_until(running, "until Ctrl-C")
+        lose.write_text("service/lakefs")
+        said = read_until(running, "there again")
+        assert answers(Service.LAKEFS)
+        assert len(pids.read_text().split()) == 3
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=_DEADLINE_S)
+    assert "lakeFS: the connection was lost; making it again" in said
+    assert "Label Studio: the connection was lost" not in said
+    assert are_gone(pids)
+
+
+@pytest.mark.servers
+def test_one_server_alone(servers: Connection, tmp_path: Path) -> None:
+    """The other port stays free; with --json the one document comes in the end."""
+    remember(tmp_path, {"targets": targets(servers)})
+    with forwarding(tmp_path, "lakefs", "--json") as running:
+        wait_until(lambda: answers(Service.LAKEFS))
+        assert is_free(FORWARDED_PORTS[Service.LABEL_STUDIO])
+        running.send_signal(signal.SIGINT)
+        stdout, stderr = running.communicate(timeout=_DEADLINE_S)
+    assert (stderr, json.loads(stdout)["data"]) == ("", {"lakefs": "http://127.0.0.1:18000"})
+
+
+def test_the_pages_open_in_the_browser(tmp_path: Path) -> None:
+    """Whichever the person has: here one that notes what it is told to open."""
+    remember(tmp_path, {}, PUBLIC)
+    note = tmp_path / "opened"
+    lines = f"import sys\nopen({str(note)!r}, 'a').write(sys.argv[1] + '\\n')\n"
+    place = program(tmp_path / "bin", "browser", lines)
+    said = subprocess.run(
+        [*COMMAND, "open", "--browser"],
+        cwd=tmp_path,
+        env=environment(BROWSER=f"{place / 'browser'} %s", PATH=os.environ["PATH"]),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert said.stdout.splitlines()[0].endswith(PUBLIC["label_studio"])
+    assert note.read_text().split() == [*PUBLIC.values()]
