@@ -8,15 +8,15 @@ themselves (infra/rules.py).
 import difflib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, fields
 from enum import StrEnum
 from typing import Any, cast
 
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
-from infra.rules import Problem, problems
-from infra.settings import KEYS, ClusterMode, Database, ReleaseChannel, Settings
+from infra.rules import problems
+from infra.rules.problem import Problem
+from infra.settings import KEYS, ClusterMode, Database, ReleaseChannel, Settings, default_of
 
 __all__ = [
     "ClusterMode",
@@ -66,7 +66,7 @@ def load() -> Settings:
         if raw is None:
             continue
         try:
-            values[field] = _parsed(raw, _DEFAULTS.get(field, ""))
+            values[field] = _parsed(raw, default_of(field))
         except ValueError as error:
             found.append(_ill_typed(full_key, raw, str(error)))
     values.setdefault("project", "")
@@ -78,11 +78,6 @@ def load() -> Settings:
     if found:
         raise SettingsError(stack, tuple(found))
     return settings
-
-
-_DEFAULTS: Mapping[str, object] = {
-    each.name: each.default for each in fields(Settings) if each.default is not MISSING
-}
 
 
 def _full_keys() -> Mapping[str, tuple[str, str]]:

@@ -37,6 +37,7 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _RESOURCE = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _STEM = "labeling"
 _SPOKEN_FOR = ("goog", "google", "g00gle")
+_ADDRESS = re.compile(r"[^@\s:,<>]+@([^@\s]+)", re.ASCII)
 _EMAIL = re.compile(r"([^@]+)@([^@]+)\.iam\.gserviceaccount\.com", re.ASCII)
 
 
@@ -131,10 +132,6 @@ class Names:
     def email(self, account_id: str) -> str:
         """The address of a service account of this project."""
         return f"{account_id}@{self.project}.iam.gserviceaccount.com"
-
-    def identity(self, workload: Workload) -> str:
-        """The member by which a workload's pods are known to IAM: Workload Identity."""
-        return f"serviceAccount:{self.project}.svc.id.goog[{NAMESPACE}/{workload}]"
 
     def of(self, purpose: str) -> str:
         """The name of a regional or global resource: `labeling-<purpose>-<stack>`.
@@ -244,3 +241,9 @@ def host_problem(host: str) -> str | None:
     if len(labels) < 2 or any(label_problem(each) for each in labels):  # noqa: PLR2004 - a dot
         return "a domain is labels of a-z, 0-9 and - with dots between, as labeling.example.org"
     return "its last part is a number" if labels[-1].isdecimal() else None
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is written as an e-mail address is; nobody is asked whether it exists."""
+    match = _ADDRESS.fullmatch(text)
+    return match is not None and host_problem(match[1].lower()) is None

@@ -5,7 +5,7 @@ holds them equal). Does not read them (infra/config.py does) nor judge them (inf
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -112,3 +112,9 @@ KEYS: Mapping[str, str] = {
     key_of(each.name): each.name for each in fields(Settings) if each.name not in OUTSIDE
 }
 """Every key of this program's own, to the field that holds it."""
+
+
+def default_of(field: str) -> object:
+    """What a field is where nobody says; "" for the three texts that must be said."""
+    default = Settings.__dataclass_fields__[field].default
+    return "" if default is MISSING else default
