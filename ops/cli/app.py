@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from ops.cli import (
     bucket,
+    bucket,
     changes,
     config,
     data,
@@ -41,6 +42,7 @@ _NOUNS = {
     "dataset": dataset.app,
     "ontology": ontology.app,
     "gates": gates.app,
+    "bucket": bucket.app,
     "bucket": bucket.app,
     "config": config.app,
 }

@@ -12,7 +12,6 @@ NEEDED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("quickstart",): (),
     ("doctor",): (),
     ("init",): ("--labels", "brie,gouda"),
-    ("open",): (),
     ("local", "up"): ("--dry-run",),
     ("local", "down"): (),
     ("local", "status"): (),

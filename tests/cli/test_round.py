@@ -175,8 +175,10 @@ def test_every_command_keeps_the_contract_at_work(
     _meet_main(line)
     _look_at_it_all(line)
     line.do("config", "show")
-    everywhere = {words for words in every_command() if words[0] not in {"local", "quickstart"}}
-    assert line.worked == everywhere
+    # test_local.py and test_bucket.py play theirs; an import needs a lakeFS in a bucket: tests/gcs.
+    elsewhere = {"local", "quickstart", "bucket"}
+    everywhere = {words for words in every_command() if words[0] not in elsewhere}
+    assert line.worked == everywhere - {("data", "import")}
 
 
 def _review_changes(line: Line) -> None:
