@@ -12,7 +12,6 @@ from typer.core import TyperCommand, TyperGroup
 
 from ops.cli import (
     bucket,
-    bucket,
     changes,
     config,
     data,
@@ -42,7 +41,6 @@ _NOUNS = {
     "dataset": dataset.app,
     "ontology": ontology.app,
     "gates": gates.app,
-    "bucket": bucket.app,
     "bucket": bucket.app,
     "config": config.app,
 }

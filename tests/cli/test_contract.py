@@ -12,6 +12,7 @@ NEEDED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("quickstart",): (),
     ("doctor",): (),
     ("init",): ("--labels", "brie,gouda"),
+    ("open",): (),
     ("local", "up"): ("--dry-run",),
     ("local", "down"): (),
     ("local", "status"): (),
