@@ -172,6 +172,7 @@ GCP: Mapping[str, Answer] = {
     "gcp:compute/subnetwork:Subnetwork": _link(f"regions/{REGION}/subnetworks"),
     "gcp:container/cluster:Cluster": _cluster,
     "gcp:container/nodePool:NodePool": _named,
+    "gcp:dns/managedZone:ManagedZone": _named,
     "gcp:dns/recordSet:RecordSet": _nothing,
     "gcp:gkebackup/backupPlan:BackupPlan": _path("backupPlans"),
     "gcp:iap/webIamMember:WebIamMember": _nothing,

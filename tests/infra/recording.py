@@ -10,7 +10,7 @@ engine (tests/infra/engine.py) and a real API server do that.
 import asyncio
 import contextvars
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -87,6 +87,14 @@ class Resource:
             else:
                 value = cast("dict[str, Wire]", value).get(step) if value else None
         return value
+
+    def list_at(self, path: str) -> Sequence[Wire]:
+        """The list at a dotted path; empty where absent."""
+        return cast("list[Wire]", self.at(path) or [])
+
+    def table_at(self, path: str) -> Mapping[str, Wire]:
+        """The table at a dotted path; empty where absent."""
+        return cast("dict[str, Wire]", self.at(path) or {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
