@@ -14,7 +14,7 @@ from typing import Any, cast
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
-from infra.rules import problems
+from infra.rules import accepted, problems
 from infra.rules.problem import Problem
 from infra.settings import KEYS, ClusterMode, Database, ReleaseChannel, Settings, default_of
 
@@ -54,6 +54,8 @@ class SettingsError(pulumi.RunError):
 def load() -> Settings:
     """The settings of the running program's stack; asks nothing of Google Cloud.
 
+    What is unsafe and accepted is told as a warning each time.
+
     Raises:
         SettingsError: a setting is missing, misspelled, not of its type, impossible, or unsafe
             without being accepted by name.
@@ -77,6 +79,8 @@ def load() -> Settings:
     found += (each for each in problems(settings) if not unreadable & {*each.keys})
     if found:
         raise SettingsError(stack, tuple(found))
+    for each in accepted(settings):
+        pulumi.log.warn(f"accepted, {each.code}: {each.reason}")
     return settings
 
 

@@ -20,7 +20,7 @@ NODES_CIDR = "10.10.0.0/20"
 PODS_CIDR = "10.16.0.0/14"
 SERVICES_CIDR = "10.20.0.0/20"
 PEERING_PREFIX_LENGTH = 20
-"""16 instances of Cloud SQL at the least; the smallest Google takes is 24."""
+"""Room for 16 of the /24 that Google takes for each service and region of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

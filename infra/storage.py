@@ -28,8 +28,11 @@ UPLOAD_DAYS = 7
 OLD_VERSION_DAYS = 90
 """A replaced or deleted object is kept so long as a version, and as softly deleted after that."""
 CORS_AGE_S = 3600
-LOOPBACK_ORIGINS = ("http://localhost:8080", "http://127.0.0.1:8080")
-"""Label Studio as a port-forward shows it: of a stack that has no domain."""
+LOOPBACK_ORIGINS = tuple(
+    f"http://{host}:{port}" for host in ("localhost", "127.0.0.1") for port in (8080, 18080)
+)
+"""Label Studio of a stack without a domain, as `kubectl port-forward` and `ops open --forward` show
+it. Another page that stands at such an address still needs an address somebody signed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,10 +19,20 @@ RULES: tuple[Rule, ...] = (*basics.RULES, *data.RULES, *access.RULES)
 
 def problems(settings: Settings) -> tuple[Problem, ...]:
     """All that is wrong and not accepted, rule by rule; empty for settings that can stand."""
-    found = [each for rule in RULES for each in rule(settings)]
+    found = _found(settings)
     unsafe = {each.code for each in found if each.is_acceptable}
-    kept = [each for each in found if each.code not in unsafe & {*settings.accept}]
+    kept = (each for each in found if each.code not in unsafe & {*settings.accept})
     return (*kept, *_unneeded(settings, unsafe))
+
+
+def accepted(settings: Settings) -> tuple[Problem, ...]:
+    """What is unsafe and somebody has decided to live with: to be told at every update."""
+    found = _found(settings)
+    return tuple(each for each in found if each.is_acceptable and each.code in settings.accept)
+
+
+def _found(settings: Settings) -> tuple[Problem, ...]:
+    return tuple(each for rule in RULES for each in rule(settings))
 
 
 def _unneeded(settings: Settings, unsafe: set[str]) -> Iterator[Problem]:
@@ -32,5 +42,5 @@ def _unneeded(settings: Settings, unsafe: set[str]) -> Iterator[Problem]:
                 code="nothing-to-accept",
                 keys=("accept",),
                 reason=f"{code} is accepted, and these settings do not need it",
-                remedy=f"take {code} out of accept",
+                remedy=f"take {code} out of accept: pulumi config rm --path 'accept[0]', or edit",
             )

@@ -139,7 +139,7 @@ def _unprotected(settings: Settings) -> Iterator[Problem]:
             f"{', '.join(production)} say that this stack matters, and with protect off one "
             "`pulumi destroy` takes buckets, database and keys with it"
         ),
-        remedy="pulumi config set protect true; to tear the stack down, accept this for that time",
+        remedy="pulumi config set protect true, unless you are tearing the stack down",
         is_acceptable=True,
     )
 

@@ -26,7 +26,8 @@ class Problem:
 
     def text(self) -> str:
         """The problem as people read it, without an end of line."""
-        accepting = f"\n  or    name {self.code} in accept" if self.is_acceptable else ""
+        naming = f"pulumi config set --path 'accept[0]' {self.code}"
+        accepting = f"\n  or    accept it: {naming}" if self.is_acceptable else ""
         heading = f"{', '.join(self.keys)} [{self.code}]"
         return f"{heading}\n  why   {self.reason}\n  next  {self.remedy}{accepting}"
 

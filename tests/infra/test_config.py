@@ -400,13 +400,23 @@ def test_what_can_stand_passes(changes: Mapping[str, Any]) -> None:
 
 def test_an_unsafe_choice_may_be_accepted_by_name() -> None:
     unsafe: Mapping[str, Any] = {**CHEAP, "protect": True}
-    assert "or    name in-cluster-protected in accept" in only_problem(unsafe).text()
+    accepting = "or    accept it: pulumi config set --path 'accept[0]' in-cluster-protected"
+    assert only_problem(unsafe).text().endswith(accepting)
     assert problems(replace(GOOD, **unsafe, accept=("in-cluster-protected",))) == ()
 
 
-def test_production_can_be_torn_down_in_two_steps() -> None:
+def test_production_can_be_torn_down_and_warns_of_it_each_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     settings = loaded("prod", protect=False, accept=["unprotected-production"])
     assert not settings.protect
+    (warning,) = caplog.messages
+    assert warning.startswith("accepted, unprotected-production: databaseHighAvailability, stack")
+
+
+def test_nothing_accepted_is_nothing_to_warn_of(caplog: pytest.LogCaptureFixture) -> None:
+    loaded("prod")
+    assert not caplog.messages
 
 
 def test_an_impossible_choice_cannot_be_accepted() -> None:
@@ -417,7 +427,7 @@ def test_an_impossible_choice_cannot_be_accepted() -> None:
 def test_an_acceptance_nothing_needs_is_refused() -> None:
     problem = only_problem({"accept": ("unprotected-production",)})
     assert problem.code == "nothing-to-accept"
-    assert problem.remedy == "take unprotected-production out of accept"
+    assert "take unprotected-production out of accept" in problem.remedy
 
 
 def test_problems_are_told_in_the_same_order_each_time() -> None:

@@ -27,6 +27,7 @@ from infra.network import (
 )
 from infra.services import ALWAYS, Services, ServicesArgs, needed
 from infra.storage import DataBuckets, DataBucketsArgs, origins
+from ops.stack.use import FORWARDED_PORTS, Service
 from tests.infra.answers import PROJECT, REGION, STORAGE_AGENT
 from tests.infra.recording import Recorded, Resource, record_component
 
@@ -294,7 +295,15 @@ def test_no_lifecycle_rule_deletes_a_live_object_nor_the_last_version_of_a_pictu
     ("domain", "allowed"),
     [
         ("labeling.example.org", ["https://labeling.example.org"]),
-        ("", ["http://localhost:8080", "http://127.0.0.1:8080"]),
+        (
+            "",
+            [
+                "http://localhost:8080",
+                "http://localhost:18080",
+                "http://127.0.0.1:8080",
+                "http://127.0.0.1:18080",
+            ],
+        ),
     ],
 )
 def test_only_label_studios_own_pages_may_read_across_origins(
@@ -304,6 +313,12 @@ def test_only_label_studios_own_pages_may_read_across_origins(
         (cors,) = bucket.at("cors")
         assert cors["origins"] == allowed
         assert cors["methods"] == ["GET", "HEAD"]
+
+
+def test_the_port_ops_forwards_to_is_among_the_origins() -> None:
+    forwarded = FORWARDED_PORTS[Service.LABEL_STUDIO]
+    for host in ("localhost", "127.0.0.1"):
+        assert f"http://{host}:{forwarded}" in origins("")
 
 
 @pytest.mark.parametrize("key", [None, "projects/acme-labels/locations/x/keyRings/r/cryptoKeys/k"])
