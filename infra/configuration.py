@@ -1,7 +1,7 @@
-"""What only the cloud knows of the two programs' configuration: their two ConfigMaps.
+"""What only the cloud knows of the programs' configuration: their ConfigMaps and Secrets.
 
-Owns lakefs.yaml and Label Studio's environment, but for secrets and for what is the same on every
-cluster (k8s/). Does not put them anywhere (infra/workloads.py does).
+Owns lakefs.yaml, Label Studio's environment and the Secrets' keys, but for what is the same on
+every cluster (k8s/). Does not put them anywhere (infra/workloads.py does).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ import pulumi
 import yaml
 
 from infra import database
+from infra.credentials import Credentials
 from infra.naming import NAMESPACE, Workload
 
 LAKEFS_PORT = 8000
@@ -36,6 +37,10 @@ class DatabaseServer:
 
     host: pulumi.Input[str]
     encryption: database.Encryption
+
+
+IN_CLUSTER = DatabaseServer(host="postgres", encryption=database.Encryption.NONE)
+"""The one pod of k8s/components/postgres, whom NetworkPolicies let nobody but its clients reach."""
 
 
 def lakefs_yaml(
@@ -125,3 +130,36 @@ def _public(domain: str) -> Mapping[str, str]:
         "SESSION_COOKIE_SECURE": "1",
         "CSRF_COOKIE_SECURE": "1",
     }
+
+
+def secrets(
+    credentials: Credentials, server: DatabaseServer, admin_email: str
+) -> Mapping[str, Mapping[str, pulumi.Input[str]]]:
+    """The data of each Secret that k8s/ reads, by name."""
+    found = {
+        str(Workload.LAKEFS): {
+            "database-connection-string": database.connection(
+                LAKEFS_DATABASE,
+                server.host,
+                credentials.lakefs_database_password,
+                encryption=server.encryption,
+            ),
+            "auth-encrypt-secret-key": credentials.lakefs_encryption_key,
+            "signing-secret-key": credentials.lakefs_signing_key,
+            "access-key-id": credentials.lakefs_access_key_id,
+            "secret-access-key": credentials.lakefs_secret_access_key,
+        },
+        str(Workload.LABEL_STUDIO): {
+            "secret-key": credentials.label_studio_secret_key,
+            "database-password": credentials.label_studio_database_password,
+            "username": admin_email,
+            "password": credentials.label_studio_password,
+        },
+    }
+    if server is IN_CLUSTER:
+        found["postgres"] = {
+            "password": credentials.postgres_password,
+            "lakefs-password": credentials.lakefs_database_password,
+            "label-studio-password": credentials.label_studio_database_password,
+        }
+    return found

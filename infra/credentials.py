@@ -13,7 +13,7 @@ import pulumi_random as random
 
 _KEY_ID_PREFIX = "AKIA"
 _KEY_ID_LENGTH = 20
-"""lakeFS's S3 gateway finds no access key of more than 20 characters in a signature (1.84)."""
+"""LakeFS's S3 gateway finds no access key of more than 20 characters in a signature (1.84)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +59,14 @@ class Credentials(pulumi.ComponentResource):
         """Declare the secrets."""
         super().__init__("labeling-ops:infra:Credentials", name, None, opts)
         self._protect = args.protect
+        # Not a RandomString, whose id, in plain text in the state, is the string itself.
         key_id = random.RandomPassword(
             "lakefs-access-key-id",
-            random.RandomPasswordArgs(
-                length=_KEY_ID_LENGTH - len(_KEY_ID_PREFIX), lower=False, special=False
-            ),
+            random.RandomPasswordArgs(length=32, lower=False, special=False),
             opts=self._options(),
         )
         self.lakefs_access_key_id = pulumi.Output.secret(
-            pulumi.Output.concat(_KEY_ID_PREFIX, key_id.result)
+            key_id.result.apply(lambda text: f"{_KEY_ID_PREFIX}{text}"[:_KEY_ID_LENGTH])
         )
         self.lakefs_secret_access_key = self._secret("lakefs-secret-access-key", 40)
         self.lakefs_encryption_key = self._secret("lakefs-encryption-key", 64)
