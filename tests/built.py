@@ -58,6 +58,9 @@ RECIPES: Mapping[str, Recipe] = {
     "kube-controller-manager": _kubernetes("kube-controller-manager"),
     "kube-scheduler": _kubernetes("kube-scheduler"),
     "kubectl": _kubernetes("kubectl"),
+    "compose-spec": Recipe(
+        folder="compose", package="github.com/compose-spec/compose-go/v2/cmd", version="v2.16.2"
+    ),
     "kwok": Recipe(folder="kwok", package="sigs.k8s.io/kwok/cmd/kwok", version="v0.8.0"),
 }
 

@@ -59,11 +59,14 @@ class Postgres:
         password: the superuser's.
         port: on the loopback.
         root: its directory; everything of it is there.
+        encryption: what clients ask for, in libpq's words; `require` is all that is let in, or
+            `disable`.
     """
 
     password: str = "super-secret"  # noqa: S105 - of a server that lives for a test
     port: int = field(default_factory=free_port)
     root: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="pods-postgres-")))
+    encryption: str = "require"
     _bin: Path = field(default_factory=programs_of_postgres)
 
     def create(self) -> None:
@@ -79,7 +82,8 @@ class Postgres:
             "--locale", "C.UTF-8", "--auth", "scram-sha-256", "--pwfile", self.root / "password",
             "--no-sync",
         )  # fmt: skip
-        self.write("pg_hba.conf", "hostssl all all 127.0.0.1/32 scram-sha-256\n")
+        kind = "hostnossl" if self.encryption == "disable" else "hostssl"
+        self.write("pg_hba.conf", f"{kind} all all {HOST}/32 scram-sha-256\n")
         self.write(
             "postgresql.auto.conf",
             f"listen_addresses = '{HOST}'\nport = {self.port}\nunix_socket_directories = ''\n"
@@ -140,13 +144,13 @@ class Postgres:
             "PGHOST": HOST,
             "PGPORT": str(self.port),
             "PGPASSWORD": self.password,
-            "PGSSLMODE": "require",
+            "PGSSLMODE": self.encryption,
         }
 
     def uri(self, database: str, user: str, password: str) -> str:
         """The address of a database, as the Secret of lakeFS has it."""
         account = f"{quote(user, safe='')}:{quote(password, safe='')}"
-        return f"postgres://{account}@{HOST}:{self.port}/{database}?sslmode=require"
+        return f"postgres://{account}@{HOST}:{self.port}/{database}?sslmode={self.encryption}"
 
     def sql(self, statement: str, *, database: str = "postgres") -> str:
         """Run a statement as superuser and give its rows, columns parted by `|`."""
