@@ -80,7 +80,8 @@ def needed(settings: Settings) -> tuple[str, ...]:
         "billingbudgets": settings.monthly_budget > 0,
         "certificatemanager": bool(settings.domain),
         "cloudkms": settings.customer_managed_keys,
-        "dns": bool(settings.dns_zone),
+        # The names of training jobs are in a private zone.
+        "dns": bool(settings.dns_zone) or settings.training_access,
         "iap": bool(settings.iap_members),
     }
     return tuple(sorted((*ALWAYS, *(api for api, is_needed in chosen.items() if is_needed))))

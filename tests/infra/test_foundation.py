@@ -1,6 +1,7 @@
 """What the foundation declares: APIs, network, buckets, identities, the optional key."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -161,8 +162,15 @@ def test_an_api_is_never_disabled() -> None:
 
 
 def test_each_choice_enables_the_api_it_needs() -> None:
-    plain = Settings(project=PROJECT, region=REGION, stack="dev", database=Database.IN_CLUSTER)
+    plain = Settings(
+        project=PROJECT,
+        region=REGION,
+        stack="dev",
+        database=Database.IN_CLUSTER,
+        training_access=False,
+    )
     assert set(needed(plain)) == set(ALWAYS)
+    assert set(needed(replace(plain, training_access=True))) - set(ALWAYS) == {"dns"}
     assert set(needed(ONE_OF_EACH)) - set(ALWAYS) == {
         "billingbudgets",
         "certificatemanager",
