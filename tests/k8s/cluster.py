@@ -267,6 +267,10 @@ def _api_server_arguments(home: Path, etcd_url: str, port: int) -> Sequence[str]
         f"--token-auth-file={home / 'tokens.csv'}",
         "--endpoint-reconciler-type=none",
         "--profiling=false",
+        # Debian's etcd 3.4 cannot say how far a watch has come. With what rests on that, lists are
+        # as old as the last event, and controllers are told of a change minutes later.
+        "--feature-gates=WatchList=false,ListFromCacheSnapshot=false"
+        ",SizeBasedListCostEstimate=false,DetectCacheInconsistency=false",
     )
 
 
