@@ -21,6 +21,8 @@ from ops.local.processes import Process, is_alive, read_record, start_mark, writ
 from ops.local.state import Connection
 from ops.local.status import last_lines
 from tests.gcs.fixtures import cloud, cloud_here
+from tests.gcs.front import Front
+from tests.gcs.lakefs import lakefs_in
 from tests.laws import summary_lines, take_notes
 from tests.narration import Narration
 from tests.real import SHARED, explicit_binary
@@ -29,6 +31,7 @@ __all__ = ["cloud", "cloud_here"]
 # pytest finds these here for every room.
 
 _STACKS = SHARED / "test-stacks"
+_CLOUD = "-cloud"
 _OWNER = "owner.json"
 _LOG_LINES = 40
 _LINE_LENGTH = 300
@@ -45,12 +48,27 @@ def servers() -> Iterator[Connection]:
 
     Skips where a server's program is not to be had, and fails there under CI.
     """
-    root = _own_home()
+    with _stack(stack_home(), explicit_binary()) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def cloud_servers(cloud: Front, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    """The real servers once more, lakeFS storing in buckets of the real fake-gcs-server.
+
+    Skips and fails as `servers` does.
+    """
+    program = lakefs_in(cloud, tmp_path_factory.mktemp("lakefs"))
+    with _stack(stack_home(_CLOUD), program) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def _stack(root: Path, binary: Path | None) -> Generator[Connection]:
+    _own(root)
     try:
         try:
-            connection = stack.up(
-                root, Narration(), lakefs_binary=explicit_binary(), shared=SHARED
-            ).connection
+            connection = stack.up(root, Narration(), lakefs_binary=binary, shared=SHARED).connection
         except ConfigurationError as error:
             if os.environ.get("CI"):
                 raise
@@ -62,27 +80,27 @@ def servers() -> Iterator[Connection]:
         shutil.rmtree(root)
 
 
-def _own_home() -> Path:
-    """A new home that notes its owner, after sweeping the homes of sessions that were killed."""
-    for abandoned in [path for path in _STACKS.glob("*") if path.name.isdigit()]:
+def _own(root: Path) -> None:
+    """Make a home that notes its owner, after sweeping the homes of sessions that were killed."""
+    homes = [path for path in _STACKS.glob("*") if path.name.removesuffix(_CLOUD).isdigit()]
+    for abandoned in homes:
         owner = read_record(abandoned / _OWNER)
         if owner is None or not is_alive(owner):
             # Another session may be sweeping, too: what it took away is gone for us as well.
             with contextlib.suppress(OpsError):
                 stack.down(abandoned, Narration())
             shutil.rmtree(abandoned, ignore_errors=True)
-    root = stack_home()
     unfinished = root.with_name(f"{root.name}.new")
     unfinished.mkdir(parents=True)
     mark = start_mark(os.getpid())
     assert mark is not None
     write_record(unfinished / _OWNER, Process(pid=os.getpid(), started=mark))
-    return unfinished.rename(root)
+    unfinished.rename(root)
 
 
-def stack_home() -> Path:
+def stack_home(kind: str = "") -> Path:
     """Where this session's servers have their data."""
-    return _STACKS / str(os.getpid())
+    return _STACKS / f"{os.getpid()}{kind}"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -94,9 +112,9 @@ def pytest_runtest_makereport(
     if report.when == "call" and report.passed:
         report.user_properties.extend(take_notes())
     fixtures: list[str] = getattr(item, "fixturenames", [])
-    if report.failed and "servers" in fixtures:
-        home = Home.at(stack_home())
-        for service in Service:
+    kinds = {"servers": "", "cloud_servers": _CLOUD}
+    for home in (Home.at(stack_home(kinds[name])) for name in fixtures if name in kinds):
+        for service in Service if report.failed else ():
             if home.log_file(service).exists():
                 lines = last_lines(home.log_file(service), _LOG_LINES)
                 said = "\n".join(line[:_LINE_LENGTH] for line in lines)

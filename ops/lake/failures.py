@@ -204,6 +204,31 @@ _RULES = (
     ),
     _Rule(
         statuses=(500,),
+        says="response code 416",
+        error=InvalidDataError,
+        code="object-data-cut",
+        message="cannot {doing}: its bytes in the bucket are fewer than those that were imported",
+        hint="restore them in the bucket they were imported from",
+    ),
+    _Rule(
+        statuses=(400, 500),
+        says=r"(googleapi|storage|response code).*\b403\b",
+        error=DeniedError,
+        code="lakefs-bucket-forbidden",
+        message="cannot {doing}: lakeFS's own account may not read the bucket the bytes lie in",
+        hint="give lakeFS's service account roles/storage.objectViewer on that bucket",
+    ),
+    _Rule(
+        statuses=(400,),
+        says="expected storage type|not valid for block adapter",
+        error=ConfigurationError,
+        code="other-storage",
+        message="cannot {doing}: the repository's storage is of another kind than the bucket",
+        hint="import into a repository whose storage_namespace is in Google Cloud Storage",
+        shows_said=True,
+    ),
+    _Rule(
+        statuses=(500,),
         says="invalid action",
         error=ConfigurationError,
         code="broken-gate",
@@ -242,6 +267,7 @@ _RULES = (
 _BUSY = re.compile(r"predicate failed|locked|Too many|slow down", re.IGNORECASE)
 _HOPELESS = re.compile(
     r"no space left|disk quota|invalid action|invalid value|could not parse|required value"
+    r"|response code 4\d\d|googleapi: Error 4\d\d"
 )
 _HOOK = re.compile(r"on action '(?P<action>[^']*)' hook '(?P<hook>[^']*)': (?P<said>.*)")
 _POINT = re.compile(r"^\s*\* (.*)", re.MULTILINE)

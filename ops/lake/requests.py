@@ -20,7 +20,7 @@ from ops.lake.objects import check_path, metadata_headers
 from ops.lake.wire import PAGE_LENGTH, Request
 from ops.ports import Upload
 
-Method = Literal["GET", "POST", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "DELETE"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +155,33 @@ class Requests:
             # Sent again, "only if absent" would meet its own object and answer "not stored".
             is_repeatable=not only_if_absent,
         )
+
+    def read_end(self, ref: str, path: str) -> Request:
+        """An object's last byte.
+
+        Raises:
+            InvalidDataError: lakeFS cannot hold such a path.
+        """
+        return replace(self.read(ref, path), headers={"range": "bytes=-1"})
+
+    def place(self, branch: str, path: str, body: bytes) -> Request:
+        """An object to stage whose bytes lie elsewhere; `body` says where, and what they are.
+
+        Raises:
+            InvalidDataError: lakeFS cannot hold such a path.
+        """
+        check_path(path)
+        request = self._to(
+            "PUT",
+            "branches",
+            branch,
+            "objects",
+            doing=f"name the place of {path} on branch {branch}",
+            about=f"branch {branch}",
+            query={"path": path},
+        )
+        headers = {"content-type": "application/json"}
+        return replace(request, subject=path, body=body, headers=headers)
 
     def delete_objects(self, branch: str, paths: Sequence[str]) -> Request:
         """The removal of up to 1 000 objects."""

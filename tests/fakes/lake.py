@@ -39,6 +39,7 @@ Hook = Callable[[str], None]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_S = TypeVar("_S", bound="FakeLake")
 
 _MAIN = "main"
 _REPOSITORY = re.compile(r"[a-z0-9][a-z0-9-]{2,62}")
@@ -47,20 +48,20 @@ _NO_TAG = re.compile(r"[\x00-\x20^:?*\[\\/]|\.\.|@\{|\.$|\.lock$|^@$|^$")
 _STRATEGY = ".lakefs.merge.strategy"
 
 
-def _watched(
-    method: Callable[Concatenate["FakeLake", _P], _R],
-) -> Callable[Concatenate["FakeLake", _P], _R]:
+def watched(
+    method: Callable[Concatenate[_S, _P], _R],
+) -> Callable[Concatenate[_S, _P], _R]:
     """Call the hooks around a method, and let one thread in at a time."""
 
     @functools.wraps(method)
-    def watched(self: "FakeLake", *args: _P.args, **kwargs: _P.kwargs) -> _R:
+    def around(self: _S, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         self.before(method.__name__)
         with self.server.lock:
             answer = method(self, *args, **kwargs)
         self.after(method.__name__)
         return answer
 
-    return watched
+    return around
 
 
 class FakeLakeServer:
@@ -70,12 +71,14 @@ class FakeLakeServer:
         repositories: the state, by name.
         gate: stands for the server's pre-merge hooks: given the destination and the metadata of a
             merge, it gives the reason to refuse it, or None.
+        outside: gives the bytes at a gs:// address, or None.
     """
 
     def __init__(self) -> None:
         """Start empty."""
         self.repositories: dict[str, Repository] = {}
         self.gate: Callable[[str, Mapping[str, str]], str | None] = lambda _, __: None
+        self.outside: Callable[[str], bytes | None] = lambda _: None
         self.lock = threading.RLock()
 
 
@@ -107,52 +110,52 @@ class FakeLake:
         """The repository's name."""
         return self._name
 
-    @_watched
+    @watched
     def server_version(self) -> str:
         """The version whose ways these are."""
         return "1.84.0"
 
-    @_watched
+    @watched
     def repository_exists(self) -> bool:
         """Say whether the repository was created."""
         return self._name in self.server.repositories
 
-    @_watched
+    @watched
     def create_repository(self, namespace: str) -> bool:
         """Create the repository with branch main; False if it was there already."""
         if self._name in self.server.repositories:
             return False
         if not _REPOSITORY.fullmatch(self._name):
-            raise _refusal(InvalidDataError, "lakefs-name", self._name)
+            raise refusal(InvalidDataError, "lakefs-name", self._name)
         if "://" not in namespace:
-            raise _refusal(ConfigurationError, "storage-namespace", namespace)
+            raise refusal(ConfigurationError, "storage-namespace", namespace)
         if any(other.namespace == namespace for other in self.server.repositories.values()):
-            raise _refusal(ConflictError, "namespace-in-use", namespace)
+            raise refusal(ConflictError, "namespace-in-use", namespace)
         made = Repository(namespace=namespace)
         made.branches[_MAIN] = Branch(head=made.add({}, (), "Repository created", {}, committer=""))
         self.server.repositories[self._name] = made
         return True
 
-    @_watched
+    @watched
     def is_protected(self, branch: str) -> bool:
         """Say whether a protection rule names the branch."""
         return self._is_protected(branch)
 
-    @_watched
+    @watched
     def protect(self, branch: str) -> None:
         """Forbid direct writes to a branch that is there, at once."""
         if not self._is_protected(branch):
             self._state.protected.append(branch)
 
-    @_watched
+    @watched
     def unprotect(self, branch: str) -> None:
         """Allow direct writes to a branch again, at once."""
         left = [pattern for pattern in self._state.protected if pattern != branch]
         if any(fnmatchcase(branch, pattern) for pattern in left):
-            raise _refusal(RefusedError, "wider-protection", branch)
+            raise refusal(RefusedError, "wider-protection", branch)
         self._state.protected[:] = left
 
-    @_watched
+    @watched
     def find_commit(self, ref: str) -> CommitId | None:
         """The commit a ref stands for, or None."""
         if self._name not in self.server.repositories:
@@ -160,17 +163,17 @@ class FakeLake:
         node = self._state.resolve(ref)
         return None if node is None else node.commit.id
 
-    @_watched
+    @watched
     def commit_facts(self, ref: str) -> Commit:
         """What the commit of a ref says of itself."""
         return self._node(ref).commit
 
-    @_watched
+    @watched
     def log(self, ref: str, *, first_parent: bool = False) -> Iterator[Commit]:
         """The commits from a ref back to the first, newest first."""
         return self._lazily(lambda: self._history(ref, first_parent=first_parent))
 
-    @_watched
+    @watched
     def branches(self, prefix: str = "") -> Iterator[tuple[str, CommitId]]:
         """Branches with their heads, by name."""
         return self._lazily(
@@ -181,26 +184,26 @@ class FakeLake:
             )
         )
 
-    @_watched
+    @watched
     def create_branch(self, name: str, source: str) -> bool:
         """Create a branch at a ref; False if a branch of that name is there already."""
         if not _BRANCH.fullmatch(name):
-            raise _refusal(InvalidDataError, "lakefs-name", name)
+            raise refusal(InvalidDataError, "lakefs-name", name)
         if name in self._state.branches:
             return False
         if name in self._state.tags:
-            raise _refusal(ConflictError, "name-taken", name)
+            raise refusal(ConflictError, "name-taken", name)
         self._state.branches[name] = Branch(head=self._node(source).commit.id)
         return True
 
-    @_watched
+    @watched
     def delete_branch(self, name: str) -> bool:
         """Delete a branch, with what is staged on it; False if there is none."""
         if name == _MAIN:
-            raise _refusal(RefusedError, "default-branch", name)
+            raise refusal(RefusedError, "default-branch", name)
         return self._state.branches.pop(name, None) is not None
 
-    @_watched
+    @watched
     def list_objects(
         self, ref: str, prefix: str = "", *, metadata: bool = False
     ) -> Iterator[StoredObject]:
@@ -213,24 +216,24 @@ class FakeLake:
             ]
         )
 
-    @_watched
+    @watched
     def read(self, ref: str, path: str) -> bytes | None:
         """An object's bytes; None where there is no such object, or no such ref."""
         check_path(path)
         entry = (self._state.tree_at(ref) or {}).get(path)
-        return None if entry is None else entry.data
+        return None if entry is None else self._bytes(entry)
 
-    @_watched
+    @watched
     def checksums_at(self, refs: Iterable[str], path: str) -> Iterator[str | None]:
         """One object's checksum at each ref, in their order; None where it is not there."""
         return self._look_each(refs, path)
 
-    @_watched
+    @watched
     def read_many(self, ref: str, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Objects' bytes, in the order of `paths`."""
         return self._read_each(ref, paths)
 
-    @_watched
+    @watched
     def write_many(
         self,
         branch: str,
@@ -249,7 +252,7 @@ class FakeLake:
                 done(upload)
         return count
 
-    @_watched
+    @watched
     def write_if_absent(self, branch: str, upload: Upload) -> bool:
         """Stage one object unless an object of that path is there; False if one is."""
         entry = _entry(upload)
@@ -258,23 +261,23 @@ class FakeLake:
         self._writable(branch).staged[upload.path] = entry
         return True
 
-    @_watched
+    @watched
     def delete_many(self, branch: str, paths: Sequence[str]) -> None:
         """Stage the removal of objects; those that are not there are passed over."""
         for path in paths:
             self._writable(branch).staged[path] = None
 
-    @_watched
+    @watched
     def uncommitted(self, branch: str) -> Iterator[Change]:
         """What is staged on a branch and differs from its head."""
         return self._lazily(lambda: self._staged_changes(self._branch(branch)))
 
-    @_watched
+    @watched
     def discard(self, branch: str) -> None:
         """Drop everything staged on a branch."""
         self._writable(branch).staged.clear()
 
-    @_watched
+    @watched
     def commit(self, branch: str, message: str, metadata: Mapping[str, str]) -> CommitId | None:
         """Commit what is staged; None where there is nothing to commit."""
         target = self._writable(branch)
@@ -285,7 +288,7 @@ class FakeLake:
         target.staged.clear()
         return target.head
 
-    @_watched
+    @watched
     def diff(
         self, left: str, right: str, prefix: str = "", *, since_base: bool = False
     ) -> Iterator[Change]:
@@ -298,7 +301,7 @@ class FakeLake:
             ]
         )
 
-    @_watched
+    @watched
     def merge(
         self,
         source: str,
@@ -316,7 +319,7 @@ class FakeLake:
             {**metadata, _STRATEGY: "dest-wins" if keep_destination else "default"},
         )
 
-    @_watched
+    @watched
     def overrule(
         self, source: str, destination: str, message: str, metadata: Mapping[str, str]
     ) -> CommitId | None:
@@ -328,16 +331,16 @@ class FakeLake:
     ) -> CommitId | None:
         target, strategy = self._branch(destination), metadata[_STRATEGY]
         if self._staged_changes(target):
-            raise _refusal(RefusedError, "dirty-branch", destination)
+            raise refusal(RefusedError, "dirty-branch", destination)
         ours, theirs = self._state.nodes[target.head], self._node(source)
         base = self._state.merge_base(ours.commit.id, theirs.commit.id)
         if theirs.tree == base.tree:
             return None
         clashes = changes_since(base.tree, ours.tree, theirs.tree)
         if strategy == "default" and any(c.kind is ChangeKind.CONFLICT for c in clashes):
-            raise _refusal(ConflictError, "merge-conflict", destination)
+            raise refusal(ConflictError, "merge-conflict", destination)
         if (reason := self.server.gate(destination, metadata)) is not None:
-            raise _refusal(RefusedError, "gate", destination, reason)
+            raise refusal(RefusedError, "gate", destination, reason)
         sides = (theirs.tree, ours.tree) if strategy != "source-wins" else (ours.tree, theirs.tree)
         target.head = self._state.add(
             merged(base.tree, *sides), (ours.commit.id, theirs.commit.id), message, metadata
@@ -345,32 +348,32 @@ class FakeLake:
         target.staged.clear()
         return target.head
 
-    @_watched
+    @watched
     def merge_base(self, source: str, destination: str) -> CommitId:
         """The common ancestor a merge would use."""
         ours, theirs = self._node(destination), self._node(source)
         return self._state.merge_base(ours.commit.id, theirs.commit.id).commit.id
 
-    @_watched
+    @watched
     def tags(self) -> Iterator[tuple[str, CommitId]]:
         """Tags with their commits, by name."""
         return self._lazily(lambda: sorted(self._state.tags.items()))
 
-    @_watched
+    @watched
     def create_tag(self, name: str, commit: CommitId) -> bool:
         """Tag a commit; False if the tag is there already at the same commit."""
         if _NO_TAG.search(name):
-            raise _refusal(InvalidDataError, "lakefs-name", name)
+            raise refusal(InvalidDataError, "lakefs-name", name)
         if name in self._state.branches:
-            raise _refusal(ConflictError, "name-taken", name)
+            raise refusal(ConflictError, "name-taken", name)
         if name in self._state.tags:
             if self._state.tags[name] == commit:
                 return False
-            raise _refusal(ConflictError, "tag-elsewhere", name)
+            raise refusal(ConflictError, "tag-elsewhere", name)
         self._state.tags[name] = self._node(commit).commit.id
         return True
 
-    @_watched
+    @watched
     def delete_tag(self, name: str) -> bool:
         """Remove a tag; False if there is none."""
         return self._state.tags.pop(name, None) is not None
@@ -378,18 +381,18 @@ class FakeLake:
     @property
     def _state(self) -> Repository:
         if self._name not in self.server.repositories:
-            raise _refusal(NotFoundError, "no-repository", self._name)
+            raise refusal(NotFoundError, "no-repository", self._name)
         return self.server.repositories[self._name]
 
     def _branch(self, name: str) -> Branch:
         if name not in self._state.branches:
-            raise _refusal(NotFoundError, "not-in-lakefs", name)
+            raise refusal(NotFoundError, "not-in-lakefs", name)
         return self._state.branches[name]
 
     def _writable(self, name: str) -> Branch:
         branch = self._branch(name)
         if self._is_protected(name):
-            raise _refusal(RefusedError, "protected-branch", name)
+            raise refusal(RefusedError, "protected-branch", name)
         return branch
 
     def _is_protected(self, name: str) -> bool:
@@ -398,13 +401,13 @@ class FakeLake:
     def _node(self, ref: str) -> Node:
         node = self._state.resolve(ref)
         if node is None:
-            raise _refusal(NotFoundError, "not-in-lakefs", ref)
+            raise refusal(NotFoundError, "not-in-lakefs", ref)
         return node
 
     def _tree(self, ref: str) -> Tree:
         tree = self._state.tree_at(ref)
         if tree is None:
-            raise _refusal(NotFoundError, "not-in-lakefs", ref)
+            raise refusal(NotFoundError, "not-in-lakefs", ref)
         return tree
 
     def _lazily(self, find: Callable[[], Iterable[_R]]) -> Iterator[_R]:
@@ -441,8 +444,15 @@ class FakeLake:
             with self.server.lock:
                 entry = (self._state.tree_at(ref) or {}).get(path)
             if entry is None:
-                raise _refusal(NotFoundError, "not-in-lakefs", path)
-            yield path, entry.data
+                raise refusal(NotFoundError, "not-in-lakefs", path)
+            yield path, self._bytes(entry)
+
+    def _bytes(self, entry: Entry) -> bytes:
+        """An object's bytes, wherever they lie."""
+        data = self.server.outside(entry.address) if entry.address else entry.data
+        if data is None:
+            raise refusal(NotFoundError, "object-data-gone", entry.address)
+        return data
 
     def _look_each(self, refs: Iterable[str], path: str) -> Iterator[str | None]:
         for ref in refs:
@@ -458,7 +468,7 @@ def _entry(upload: Upload) -> Entry:
     return Entry.of(upload)
 
 
-def _refusal(error: type[OpsError], code: str, subject: str, message: str = "") -> OpsError:
+def refusal(error: type[OpsError], code: str, subject: str, message: str = "") -> OpsError:
     return error(
         code,
         message or f"{code}: {subject}",

@@ -19,27 +19,36 @@ _COMMIT_ID_LENGTH = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One object. Two are the same to lakeFS where bytes, content type and metadata are."""
+    """One object. Two are the same to lakeFS where checksum, content type and metadata are.
 
-    data: bytes
+    Attributes:
+        address: of bytes that lie elsewhere; empty for lakeFS's own, which are `data`.
+    """
+
+    checksum: str
+    size_bytes: int
     content_type: str
     metadata: Mapping[str, str]
+    data: bytes = field(default=b"", compare=False)
+    address: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, upload: Upload) -> "Entry":
         """What an upload leaves."""
         return cls(
-            data=upload.data,
+            checksum=hashlib.md5(upload.data, usedforsecurity=False).hexdigest(),
+            size_bytes=len(upload.data),
             content_type=upload.content_type,
             metadata=dict(upload.metadata),
+            data=upload.data,
         )
 
     def listed(self, path: str, *, metadata: bool) -> StoredObject:
         """The object as a listing shows it."""
         return StoredObject(
             path=path,
-            checksum=hashlib.md5(self.data, usedforsecurity=False).hexdigest(),
-            size_bytes=len(self.data),
+            checksum=self.checksum,
+            size_bytes=self.size_bytes,
             metadata=self.metadata if metadata else {},
         )
 

@@ -96,7 +96,7 @@ class _Door(BaseHTTPRequestHandler):
     front: Front
 
     def answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        body = self.body()
         front, path = self.front, urlsplit(self.path).path
         front.seen.append(f"{self.command} {self.path}")
         if (status := front.refusal(f"{self.command} {unquote(self.path)}")) is not None:
@@ -114,6 +114,17 @@ class _Door(BaseHTTPRequestHandler):
             answer = json.loads(said)
             said = json.dumps(front.amended(answer)).encode() if answer else said
         self.give(status, headers, said)
+
+    def body(self) -> bytes:
+        """What the request carries; lakeFS sends uploads in chunks."""
+        if self.headers.get("transfer-encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+        parts: list[bytes] = []
+        while length := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(length))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
 
     def patch(self, bucket: str, stated: dict[str, Any]) -> None:
         """Change settings, on condition of their revision where one is stated."""
