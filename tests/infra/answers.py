@@ -144,7 +144,7 @@ def _random(length: str) -> Answer:
     def answer(name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         digest = hashlib.sha512(name.encode()).hexdigest() * 4
         size = int(inputs.get(length) or 8)
-        return {"result": digest[:size], "bcryptHash": "$2a$10$", "hex": digest[: 2 * size]}
+        return {"result": digest[:size], "bcryptHash": "$2a$10$"}
 
     return answer
 

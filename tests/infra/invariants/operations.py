@@ -31,6 +31,8 @@ OUTPUTS = frozenset(
         "s3Endpoint",
         "schema",
         "storageNamespacePrefix",
+        "teardown",
+        "webAddresses",
     }
 )
 
@@ -53,15 +55,29 @@ def the_stack_tells_what_ops_reads(recorded: Recorded) -> Iterator[str]:
 
 @invariant
 def addresses_are_told_as_they_are(recorded: Recorded) -> Iterator[str]:
-    """HTTPS alone with a domain; none without, which means by port-forward."""
+    """HTTPS alone with a domain; none without, which means by port-forward.
+
+    Behind Identity-Aware Proxy there is none for programs: it lets none in.
+    """
     domain = setting(recorded, "domain")
+    web = [f"https://{domain}", f"https://lakefs.{domain}"] if domain else []
+    for_programs = [] if setting(recorded, "iapMembers") != "[]" else web
     expected = {
-        "labelStudioUrl": f"https://{domain}" if domain else "",
-        "lakefsUrl": f"https://lakefs.{domain}" if domain else "",
+        "labelStudioUrl": for_programs[0] if for_programs else "",
+        "lakefsUrl": for_programs[1] if for_programs else "",
+        "webAddresses": web,
     }
-    for key, url in expected.items():
-        if recorded.outputs[key] != url:
+    for key, value in expected.items():
+        if recorded.outputs[key] != value:
             yield f"{key} is {recorded.outputs[key]!r}"
+
+
+@invariant
+def the_stack_explains_its_teardown(recorded: Recorded) -> Iterator[str]:
+    """In two steps where it is protected, and without a word of two where it is not."""
+    told = str(recorded.outputs["teardown"])
+    if "pulumi destroy" not in told or ("protect false" in told) != is_set(recorded, "protect"):
+        yield told
 
 
 @invariant
@@ -106,7 +122,7 @@ def keys_rotate_and_die_slowly(recorded: Recorded) -> Iterator[str]:
 def a_budget_warns_in_time(recorded: Recorded) -> Iterator[str]:
     """At half, at nine tenths, and at all of it."""
     wanted = int(setting(recorded, "monthlyBudget"))
-    budgets = recorded.of("Budget")
+    budgets = recorded.of("billing/budget:Budget")
     if len(budgets) != int(wanted > 0):
         yield f"{len(budgets)} budgets for {wanted}"
     for each in budgets:
