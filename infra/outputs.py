@@ -15,10 +15,10 @@ from infra.settings import key_of
 SCHEMA = "labeling-ops.stack/1"
 TEARDOWN = (
     "Two steps, on purpose. 1: `pulumi config set protect false` and `pulumi up`: nothing is "
-    "deleted, but every protection, Pulumi's and Google's own, is taken off (a production stack asks "
-    "you to accept that, and says how). 2: `pulumi destroy`: "
-    "everything goes, buckets and database with all they hold. A protected stack refuses step 2 "
-    "and changes nothing. Before: docs/google-cloud/backup-and-restore.md."
+    "deleted, but every protection, Pulumi's and Google's own, is taken off (a production "
+    "stack asks you to accept that, and says how). 2: `pulumi destroy`: everything goes, buckets "
+    "and database with all they hold. A protected stack refuses step 2 and changes nothing. "
+    "Before: docs/google-cloud/backup-and-restore.md."
 )
 TEARDOWN_UNPROTECTED = (
     "`pulumi destroy` deletes everything at once, buckets and database with all they hold. "
