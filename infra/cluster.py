@@ -100,7 +100,7 @@ class Cluster(pulumi.ComponentResource):
         self.nodes = () if args.node_pool is None else (self._pool(name, args, args.node_pool),)
         self.name = self.resource.name
         self.location = self.resource.location
-        endpoint = self.resource.control_plane_endpoints_config.apply(_dns_endpoint)
+        endpoint = self.resource.control_plane_endpoints_config.apply(dns_endpoint)
         self.kubeconfig = pulumi.Output.secret(
             pulumi.Output.all(self.name, endpoint).apply(lambda known: kubeconfig(*known))
         )
@@ -197,7 +197,12 @@ class Cluster(pulumi.ComponentResource):
         )
 
 
-def _dns_endpoint(config: gcp.container.outputs.ClusterControlPlaneEndpointsConfig) -> str:
+def dns_endpoint(config: gcp.container.outputs.ClusterControlPlaneEndpointsConfig) -> str:
+    """The name at which the control plane answers.
+
+    Raises:
+        RunError: the cluster has none, so that nothing could reach it.
+    """
     dns = config.dns_endpoint_config
     if dns is None or not dns.endpoint:
         raise pulumi.RunError(
