@@ -166,11 +166,28 @@ class Stand:
         """What a server prints."""
         return self._root / f"{_PODS[service]}.log"
 
-    def lakefs(self, path: str) -> Answer:
-        """Ask lakeFS's API as the administrator the Secret names."""
+    def basic(self) -> Mapping[str, str]:
+        """The header of the administrator the Secret names."""
         pair = f"{self.secrets.access_key_id}:{self.secrets.secret_access_key}"
-        coded = base64.b64encode(pair.encode()).decode()
-        return self.client(Service.LAKEFS).get(path, headers={"Authorization": f"Basic {coded}"})
+        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+
+    def lakefs(self, path: str) -> Answer:
+        """Ask lakeFS's API as that administrator."""
+        return self.client(Service.LAKEFS).get(path, headers=self.basic())
+
+    def can_log_in(self) -> bool:
+        """Whether Label Studio's first user gets in with the Secret's password, by the form."""
+        client = self.client(Service.LABEL_STUDIO)
+        client.get("/user/login/")
+        csrf = next(one.value for one in client.cookies if one.name == "csrftoken")
+        fields = {"email": EMAIL, "password": self.secrets.first_password}
+        client.post_form("/user/login/", {"csrfmiddlewaretoken": csrf or "", **fields})
+        return client.get("/api/current-user/whoami").status == _OK
+
+    def asks_database(self) -> Finished:
+        """A query with lakeFS's connection string as the Secret has it."""
+        uri = self._around().secrets["lakefs"]["database-connection-string"]
+        return run([programs_of_postgres() / "psql", uri, "--command", "select 1"])
 
     def sql(self, statement: str, service: Service) -> str:
         """Rows of a statement in a server's database, as PostgreSQL's superuser."""
