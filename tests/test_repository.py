@@ -135,6 +135,7 @@ def test_nobody_imports_the_servers_or_what_we_do_without() -> None:
         ("ops/lake/", r"ops\.(studio|runner|local|cli|quickstart|settings)\b"),
         ("ops/studio/", r"ops\.(lake|runner|local|cli|quickstart|settings)\b"),
         ("ops/local/", r"ops\.(lake|studio|runner|cli|quickstart)\b"),
+        ("ops/live/", r"ops\.(lake|studio|runner|local|cli|quickstart|settings|stack)\b"),
         ("ops/stack/", r"ops\.(lake|studio|runner|cli|quickstart|settings)\b"),
         ("ops/settings.py", r"ops\.(?!errors\b)"),
         ("infra/", r"ops\b|tests\b"),

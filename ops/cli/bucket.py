@@ -51,7 +51,7 @@ def info(session: Session, bucket: BucketName = None) -> Result:
         found.size_bytes for found, _ in zip(opened.objects(), range(_MOST_COUNTED), strict=False)
     ]
     is_all = len(sizes) < _MOST_COUNTED
-    found_risks = list(risks(facts, _lakefs_prefix(session, facts.name)))
+    found_risks = list(risks(facts, lakefs_prefix(session, facts.name)))
     counted = f"{len(sizes)}{'' if is_all else ' or more'}, {sum(sizes)} bytes in these"
     risky: list[Json] = [
         {"code": risk.code, "message": risk.message, "remedy": risk.remedy} for risk in found_risks
@@ -179,7 +179,7 @@ def _bucket(session: Session, stated: str | None) -> "Bucket":
     return GoogleBucket(address.bucket)
 
 
-def _lakefs_prefix(session: Session, bucket: str) -> str:
+def lakefs_prefix(session: Session, bucket: str) -> str:
     """Below which names lakeFS writes in the bucket, as far as the settings tell."""
     namespace = session.settings.find("storage_namespace") or ""
     if namespace.startswith(f"{SCHEME}{bucket}/"):

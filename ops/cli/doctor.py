@@ -13,7 +13,7 @@ from ops.core.records import Json
 from ops.errors import OpsError
 
 if TYPE_CHECKING:
-    from ops.mending import MendableLake
+    from ops.lake.probing import ProbedLakeFS
     from ops.runner.context import Context
 
 _NOWHERE = "http://not-set.invalid"
@@ -56,33 +56,44 @@ def doctor(
 
 def _look(session: Session) -> Iterator[Diagnosis]:
     """Everything, as far as it can be looked at."""
+    from ops.cli.live import examine_bucket, examine_reach, examine_signatures
     from ops.cli.machine import (
         LAKE_SETTINGS,
         STUDIO_SETTINGS,
         examine_machine,
         has_settings,
     )
+    from ops.live.database import (
+        examine_lakefs_database,
+        label_studio_database,
+        with_database,
+    )
     from ops.runner.doctor import examine_lake, examine_studio
 
     yield from examine_machine(session)
+    yield from examine_reach(session)
     has_lake = has_settings(session, *LAKE_SETTINGS)
     if has_lake:
-        context, _ = _servers(session)
-        looked = list(examine_lake(context))
+        context, lake = _servers(session)
+        database = examine_lakefs_database(lake.url)
+        yield database
+        looked = [with_database(one, database) for one in examine_lake(context)]
         yield from looked
         has_lake = not any(one.verdict is Verdict.SKIPPED for one in looked)
+        yield from examine_signatures(lake, has_lake=has_lake)
     if has_settings(session, *STUDIO_SETTINGS):
         context, _ = _servers(session)
-        yield from examine_studio(context, has_lake=has_lake)
+        yield from map(label_studio_database, examine_studio(context, has_lake=has_lake))
+    yield from examine_bucket(session)
 
 
-def _servers(session: Session) -> tuple["Context", "MendableLake"]:
+def _servers(session: Session) -> tuple["Context", "ProbedLakeFS"]:
     """Both servers as far as they are set; one that is not is never asked."""
-    from ops.lake.mending import MendableLakeFS
+    from ops.lake.probing import ProbedLakeFS
     from ops.studio import LabelStudio
 
     find = session.settings.find
-    lake = MendableLakeFS(
+    lake = ProbedLakeFS(
         find("lakefs.url") or _NOWHERE,
         find("lakefs.access_key_id") or "",
         find("lakefs.secret_access_key") or "",

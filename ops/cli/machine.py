@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 
+from ops.cli.live import stack_in_use
 from ops.cli.session import Session
 from ops.core.health import Diagnosis, failed, healthy, skipped, suspect
 from ops.errors import ConfigurationError, OpsError
@@ -121,10 +122,15 @@ def _token(session: Session) -> Diagnosis:
     if token.expires_at is not None:
         ends = datetime.fromtimestamp(token.expires_at, UTC)
         if ends - session.now() < _SOON:
-            return suspect(
-                "token",
-                f"it ends on {ends:%Y-%m-%d}",
-                remedy="make a new one in Label Studio under Account & Settings",
-            )
+            return suspect("token", f"it ends on {ends:%Y-%m-%d}", remedy=_renewal(session))
         return healthy("token", f"a personal access token, until {ends:%Y-%m-%d}")
     return healthy("token", "a personal access token")
+
+
+def _renewal(session: Session) -> str:
+    found = stack_in_use(session)
+    if found and found.settings.get("label_studio.token") == session.settings.find(
+        "label_studio.token"
+    ):
+        return f"ops config use --stack {found.name}"
+    return "make a new one in Label Studio under Account & Settings"

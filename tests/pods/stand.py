@@ -8,10 +8,11 @@ import asyncio
 import base64
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -81,6 +82,7 @@ class Stand:
     """PostgreSQL, the emulator, lakeFS and Label Studio as their pods have them.
 
     Attributes:
+        postgres: the server both have their databases on.
         secrets: what a pod that starts now finds in the Secrets.
         databases: which database a server that starts now serves.
     """
@@ -90,12 +92,17 @@ class Stand:
         self.secrets = Secrets()
         self.databases = {Service.LAKEFS: "lakefs", Service.LABEL_STUDIO: "label_studio"}
         self._root = root
-        self._postgres = postgres
+        self.postgres = postgres
         self._emulator = emulator
         self._program = lakefs_program()
         self._ports = {Service.LAKEFS: free_port()}
         self._ports[Service.LABEL_STUDIO] = free_port(besides=self._ports.values())
         self._servers: dict[Service, Server] = {}
+
+    @property
+    def postgres(self) -> Postgres:
+        """The PostgreSQL both have their databases in."""
+        return self._postgres
 
     def url(self, service: Service) -> str:
         """A server's address."""
@@ -123,7 +130,7 @@ class Stand:
         """Run a script of the dev overlay's PostgreSQL where its dumps are made."""
         container = self.pod("CronJob", "postgres-back-up")["back-up"]
         scripts = Path(container.command[-1]).parent
-        environment = {**container.environment, **self._postgres.environment}
+        environment = {**container.environment, **self.postgres.environment}
         command = ["sh", str(scripts / name), *arguments]
         return self.run(replace(container, command=command, environment=environment))
 
@@ -156,6 +163,10 @@ class Stand:
         if service in self._servers:
             self._servers.pop(service).stop()
 
+    def runs(self, service: Service) -> bool:
+        """Whether a server's process is the one that was started."""
+        return self._servers[service].runs()
+
     def probes(self, service: Service) -> Mapping[str, int]:
         """What each probe of a server is answered now, as an HTTP status."""
         name = _PODS[service]
@@ -184,6 +195,13 @@ class Stand:
         client.post_form("/user/login/", {"csrfmiddlewaretoken": csrf or "", **fields})
         return client.get("/api/current-user/whoami").status == _OK
 
+    def bucket_names(self, bucket: str) -> Sequence[str]:
+        """The names of a bucket's objects."""
+        listed = Client(self._emulator.url).get(f"/storage/v1/b/{bucket}/o").json()
+        assert isinstance(listed, dict)
+        items = cast("dict[str, list[dict[str, str]]]", listed).get("items", [])
+        return [item["name"] for item in items]
+
     def asks_database(self) -> Finished:
         """A query with lakeFS's connection string as the Secret has it."""
         uri = self._around().secrets["lakefs"]["database-connection-string"]
@@ -191,12 +209,12 @@ class Stand:
 
     def sql(self, statement: str, service: Service) -> str:
         """Rows of a statement in a server's database, as PostgreSQL's superuser."""
-        return self._postgres.sql(statement, database=self.databases[service])
+        return self.postgres.sql(statement, database=self.databases[service])
 
     def tails(self) -> Mapping[str, str]:
         """The last words of every server."""
         logs = {path.stem: tail(path) for path in self._root.glob("*.log")}
-        return {**logs, "postgres": tail(self._postgres.log())}
+        return {**logs, "postgres": tail(self.postgres.log())}
 
     def connection(self) -> Connection:
         """How to reach both servers; makes a token. Several requests."""
@@ -223,7 +241,7 @@ class Stand:
         return {**container.environment, "PATH": path}
 
     def _around(self) -> Surroundings:
-        secrets, postgres = self.secrets, self._postgres
+        secrets, postgres = self.secrets, self.postgres
         lakefs_uri = postgres.uri(self.databases[Service.LAKEFS], "lakefs", secrets.lakefs_password)
         return Surroundings(
             manifests=manifests.load("dev"),
@@ -285,7 +303,7 @@ class Stand:
         assert texts.keys() == made.keys(), "a value only the engine knows"
         return {
             **texts,
-            "POSTGRE_PORT": str(self._postgres.port),
+            "POSTGRE_PORT": str(self.postgres.port),
             "POSTGRE_NAME": self.databases[Service.LABEL_STUDIO],
         }
 

@@ -56,9 +56,9 @@ def checks(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 @pytest.fixture
 def without_postgres(stand: Stand) -> Iterator[None]:
     """PostgreSQL stopped; both servers run on."""
-    stand._postgres.stop()
+    stand.postgres.stop()
     yield
-    stand._postgres.start()
+    stand.postgres.start()
 
 
 def test_pods_that_are_well(variables: dict[str, str], tmp_path: Path) -> None:
