@@ -99,11 +99,6 @@ class Stand:
         self._ports[Service.LABEL_STUDIO] = free_port(besides=self._ports.values())
         self._servers: dict[Service, Server] = {}
 
-    @property
-    def postgres(self) -> Postgres:
-        """The PostgreSQL both have their databases in."""
-        return self._postgres
-
     def url(self, service: Service) -> str:
         """A server's address."""
         return f"http://{HOST}:{self._ports[service]}"
