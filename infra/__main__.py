@@ -3,7 +3,7 @@
 Composition only. A setting decides here which components there are; what each is made of, and why,
 is in its own module:
 
-    settings   config (reads), rules (judge), naming (every name)
+    settings   config (reads), rules (judge), naming (every name), moved (earlier places)
     ground     services, network, encryption, storage, identity
     servers    cluster, database, credentials, configuration, workloads (of k8s/, by manifests)
     ways in    exposure with certificate (public), training (inside the VPC)
@@ -25,7 +25,7 @@ if not __package__:
 
 import pulumi
 
-from infra import configuration, identity, manifests, services, storage, training
+from infra import configuration, identity, manifests, moved, services, storage, training
 from infra.cluster import Cluster, ClusterArgs, NodePoolArgs
 from infra.config import ClusterMode, Database, Settings, load
 from infra.credentials import Credentials, CredentialsArgs
@@ -33,7 +33,7 @@ from infra.database import CloudSql, CloudSqlArgs, Encryption
 from infra.encryption import Encryption as CustomerKey
 from infra.encryption import EncryptionArgs
 from infra.exposure import BACKENDS, Exposure, ExposureArgs, hosts_of
-from infra.monitoring import Budget, BudgetArgs, Uptime, UptimeArgs
+from infra.monitoring import SpendingAlert, SpendingAlertArgs, Uptime, UptimeArgs
 from infra.naming import IMAGES_PREFIX, LAKEFS_PREFIX, NAMESPACE, Names, Workload
 from infra.network import Network, NetworkArgs
 from infra.ordering import after
@@ -86,6 +86,7 @@ class _Servers:
 
 def main() -> None:
     """Declare the stack whose settings Pulumi hands over."""
+    pulumi.runtime.register_stack_transformation(moved.recognizing())
     settings = load()
     names = Names(settings.project, settings.stack)
     ground = _ground(settings, names)
@@ -250,7 +251,7 @@ def _workloads(
     if cloud_sql is not None:
         server = configuration.DatabaseServer(host=cloud_sql.host, encryption=Encryption.REQUIRED)
     lakefs_yaml = configuration.lakefs_yaml(
-        _lakefs_prefix(ground),
+        _below(ground, LAKEFS_PREFIX),
         replicas=settings.lakefs_replicas,
         s3_domains=[training.S3_DOMAIN] if settings.training_access else [],
     )
@@ -319,13 +320,13 @@ def _training_access(settings: Settings, names: Names, ground: _Ground, servers:
 
 
 def _budget(settings: Settings, names: Names, ground: _Ground) -> None:
-    args = BudgetArgs(
+    args = SpendingAlertArgs(
         project=settings.project,
         billing_account=settings.billing_account,
         amount=settings.monthly_budget,
         display_name=names.of("budget"),
     )
-    Budget("budget", args, ground.apis)
+    SpendingAlert("budget", args, ground.apis)
 
 
 def _uptime(settings: Settings, names: Names, ground: _Ground) -> None:
@@ -356,8 +357,8 @@ def _export(
         cluster_location=servers.cluster.location,
         namespace=NAMESPACE,
         bucket=ground.buckets.data_name,
-        storage_namespace_prefix=_lakefs_prefix(ground),
-        images_prefix=pulumi.Output.concat(ground.buckets.data_url, "/", IMAGES_PREFIX),
+        storage_namespace_prefix=_below(ground, LAKEFS_PREFIX),
+        images_prefix=_below(ground, IMAGES_PREFIX),
         lakefs_url=programs.get(Workload.LAKEFS, ""),
         label_studio_url=programs.get(Workload.LABEL_STUDIO, ""),
         web_addresses=list(web.values()),
@@ -380,8 +381,9 @@ def _export(
     export(public, secret)
 
 
-def _lakefs_prefix(ground: _Ground) -> pulumi.Output[str]:
-    return pulumi.Output.concat(ground.buckets.data_url, "/", LAKEFS_PREFIX.rstrip("/"))
+def _below(ground: _Ground, prefix: str) -> pulumi.Output[str]:
+    """An address in the data bucket, without a slash at its end."""
+    return pulumi.Output.concat(ground.buckets.data_url, "/", prefix.rstrip("/"))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from infra.rules.problem import Problem, Rule
 from infra.settings import Database, Settings, default_of
 
 _SHARED_CORE_TIERS = ("db-f1-micro", "db-g1-small")
+_MOST_CORES = 96
 _CUSTOM_TIER = re.compile(r"db-custom-([1-9][0-9]?)-([1-9][0-9]{3,6})", re.ASCII)
 
 
@@ -81,8 +82,8 @@ def _tier_problem(tier: str) -> str | None:
     if not match:
         return "a tier is db-f1-micro, db-g1-small, or db-custom-<cores>-<memory in MB>"
     cores, memory_mb = int(match[1]), int(match[2])
-    if cores > 1 and cores % 2:
-        return f"{cores} cores: Cloud SQL takes 1 or an even number"
+    if cores > _MOST_CORES or (cores > 1 and cores % 2):
+        return f"{cores} cores: Cloud SQL takes 1 or an even number up to {_MOST_CORES}"
     least_mb = max(3840, 922 * cores)
     if memory_mb % 256 or not least_mb <= memory_mb <= 6656 * cores:
         return f"memory of {cores} cores is {least_mb} to {6656 * cores} MB in steps of 256"

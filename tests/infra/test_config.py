@@ -250,6 +250,7 @@ CASES: tuple[tuple[Mapping[str, Any], str, str], ...] = (
     ({**CHEAP, "database_tier": "db-g1-small"}, "tier-without-cloudsql", "a tier is Cloud SQL's"),
     ({"database_tier": "db-n1-standard-1"}, "database-tier", "db-custom-"),
     ({"database_tier": "db-custom-3-11520"}, "database-tier", "1 or an even number"),
+    ({"database_tier": "db-custom-98-376320"}, "database-tier", "up to 96"),
     ({"database_tier": "db-custom-1-2048"}, "database-tier", "3840 to 6656 MB"),
     ({"database_tier": "db-custom-8-4096"}, "database-tier", "7376 to 53248 MB"),
     ({"database_tier": "db-custom-1-3841"}, "database-tier", "steps of 256"),
