@@ -21,7 +21,7 @@ _REDIRECT = 302
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetArgs:
+class SpendingAlertArgs:
     """When an alert is sent.
 
     Attributes:
@@ -34,14 +34,14 @@ class BudgetArgs:
     display_name: str
 
 
-class Budget(pulumi.ComponentResource):
+class SpendingAlert(pulumi.ComponentResource):
     """Alerts to the billing account's administrators. It stops nothing: Google has no such stop."""
 
     def __init__(
-        self, name: str, args: BudgetArgs, opts: pulumi.ResourceOptions | None = None
+        self, name: str, args: SpendingAlertArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """Declare the budget."""
-        super().__init__("labeling-ops:infra:Budget", name, None, opts)
+        super().__init__("labeling-ops:infra:SpendingAlert", name, None, opts)
         gcp.billing.Budget(
             name,
             gcp.billing.BudgetArgs(
