@@ -15,7 +15,7 @@ Former = Mapping[str, Sequence[str]]
 
 FORMER: Former = {}
 """`type::name` of a resource today, to the endings of the URNs it had: all that follows the
-project's name in `pulumi stack --show-urns`. As an example, for a bucket that moved into DataBuckets:
+project's name in `pulumi stack --show-urns`. As an example, for a bucket that had no parent:
 
     "gcp:storage/bucket:Bucket::storage-data": ("gcp:storage/bucket:Bucket::data",)
 """
