@@ -10,7 +10,7 @@ import pytest
 
 from infra.manifests import K8S
 from tests.k8s.cluster import Cluster, kubectl
-from tests.k8s.invariants import NAMESPACE, SUPPLIED
+from tests.k8s.reading import NAMESPACE, SUPPLIED
 
 pytestmark = pytest.mark.cluster
 

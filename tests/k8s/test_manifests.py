@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from infra.manifests import K8S, ManifestError, load
-from tests.k8s import invariants
 from tests.k8s.cluster import kubectl
+from tests.k8s.invariants import problems
+from tests.k8s.reading import containers, quantity
 
 OVERLAYS = ("dev", "prod")
 _KUBERNETES = "1.36"
@@ -46,7 +47,7 @@ def test_every_object_is_valid_to_the_letter(overlay: str) -> None:
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_no_invariant_is_broken(overlay: str) -> None:
-    assert invariants.problems(load(overlay)) == []
+    assert problems(load(overlay)) == []
 
 
 def test_the_namespace_comes_first_and_objects_are_new_at_every_call() -> None:
@@ -77,9 +78,7 @@ def test_prod_is_dev_with_more_of_everything_and_no_database() -> None:
         assert apart["topologyKey"] == "kubernetes.io/hostname"
         assert (apart["whenUnsatisfiable"], apart["minDomains"]) == ("DoNotSchedule", 2)
         asked, more = (
-            invariants.quantity(
-                spec["template"]["spec"]["containers"][0]["resources"]["requests"]["memory"]
-            )
+            quantity(spec["template"]["spec"]["containers"][0]["resources"]["requests"]["memory"])
             for spec in (small, large)
         )
         assert more > asked
@@ -91,7 +90,7 @@ def test_a_digest_beside_the_version_pins_the_bytes(tmp_path: Path) -> None:
     _edit(root / "base", lambda said: said["images"][0].update(digest=digest))
     pinned = _by_name(load("dev", root=root))
     assert pinned == _by_name(_kustomized(root / "overlays" / "dev"))
-    images = {one["image"] for _, one in invariants.containers(list(pinned.values()))}
+    images = {one["image"] for _, one in containers(list(pinned.values()))}
     assert f"treeverse/lakefs:1.84.0@{digest}" in images
 
 
