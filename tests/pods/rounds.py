@@ -1,5 +1,6 @@
 """Rounds on the pods by the command line, and how answers get into them."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.pictures import draw_pictures
 from tests.pods.stand import BUCKET, Stand
 from tests.runner.world import region
 
+_OK = 200
 BRIE, GOUDA = (region("brie", 1),), (region("gouda", 2),)
 SKIPPED = None
 
@@ -49,6 +51,21 @@ def answer(connection: Connection, project: int, answers: Answers) -> None:
         tasks = {str(row.key): row.id for row in studio.task_rows(project)}
         for key, regions in answers.items():
             people.annotate(tasks[key], regions or [], annotator=ann, skipped=regions is SKIPPED)
+
+
+def picture(stand: Stand, project: int) -> bytes | int:
+    """The picture of a project's first task as an annotator's browser gets it, or the status."""
+    connection = stand.connection()
+    with closing(LabelStudio(connection.label_studio_url, connection.label_studio_token)) as studio:
+        row = next(iter(studio.task_rows(project)))
+    address = str(row.data["image"])
+    assert address.startswith("s3://")
+    coded = base64.urlsafe_b64encode(address.encode()).decode()
+    shown = stand.client(Service.LABEL_STUDIO).get(
+        f"/tasks/{row.id}/resolve/?fileuri={coded}",
+        headers=bearer(stand, connection.label_studio_token),
+    )
+    return shown.body if shown.status == _OK else shown.status
 
 
 def bearer(stand: Stand, token: str) -> Mapping[str, str]:

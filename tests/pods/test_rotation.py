@@ -1,9 +1,12 @@
 """Every credential changed on running pods, as secrets/README.md says it."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -11,7 +14,7 @@ import pytest
 from ops.local.home import Service
 from tests.laws import note
 from tests.pods.process import Finished, wait_for
-from tests.pods.rounds import access
+from tests.pods.rounds import access, ops_on, picture, started
 from tests.pods.stand import BUCKET, EMAIL, Stand
 from tests.tree import ROOT
 
@@ -79,6 +82,29 @@ def test_lakefs_key(own: Stand) -> None:
     own.start(Service.LAKEFS)
     assert is_let_in(own)
     note("lakeFS's key changed", f"taken {taken_s:.0f} s later, the old one refused, no restart")
+
+
+def test_lakefs_key_in_projects(stand: Stand, tmp_path: Path) -> None:
+    """A project shows its pictures with the key it was made with, until it is given the new one."""
+    ops = ops_on(stand, tmp_path)
+    project = started(ops, 1)
+    assert isinstance(picture(stand, project), bytes)
+    secret = f"{stand.secrets.secret_access_key}-2"
+    assert change_key(stand, secret).code == 0
+    stand.secrets = replace(stand.secrets, secret_access_key=secret)
+    wait_for(lambda: is_let_in(stand), "the new key is taken", timeout_s=2 * CACHE_S)
+    assert isinstance(picture(stand, project), int)
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.change_key_in_projects"],
+        cwd=ROOT,
+        env=ops_on(stand, tmp_path, repository=ops.repository).environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "projects have lakeFS's key now" in done.stdout
+    assert isinstance(picture(stand, project), bytes)
 
 
 def test_lakefs_key_of_another_id_is_refused(own: Stand) -> None:

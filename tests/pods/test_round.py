@@ -1,16 +1,12 @@
 """A whole round on the pods: the manifests' own commands, PostgreSQL, a bucket; then an S3 read."""
 
-import base64
 from collections import Counter
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from ops.local.home import Service
-from ops.studio import LabelStudio
 from tests.laws import note
-from tests.pods.rounds import BRIE, GOUDA, SKIPPED, answer, bearer, ops_on, started
+from tests.pods.rounds import BRIE, GOUDA, SKIPPED, answer, ops_on, started
 from tests.pods.stand import Stand
 from tests.training import read_by_boto3
 
@@ -47,15 +43,4 @@ def test_a_round_on_the_pods(stand: Stand, tmp_path: Path) -> None:
 def test_pictures_are_shown_through_label_studio(stand: Stand, tmp_path: Path) -> None:
     """The address of lakeFS that only the operator sets is the one private one it may ask."""
     project = started(ops_on(stand, tmp_path), 1)
-    connection = stand.connection()
-    with closing(LabelStudio(connection.label_studio_url, connection.label_studio_token)) as studio:
-        [row] = studio.task_rows(project)
-    address = str(row.data["image"])
-    assert address.startswith("s3://")
-    coded = base64.urlsafe_b64encode(address.encode()).decode()
-    shown = stand.client(Service.LABEL_STUDIO).get(
-        f"/tasks/{row.id}/resolve/?fileuri={coded}",
-        headers=bearer(stand, connection.label_studio_token),
-    )
-    assert shown.status == 200
-    assert shown.body == (tmp_path / "pictures" / "p000.png").read_bytes()
+    assert picture(stand, project) == (tmp_path / "pictures" / "p000.png").read_bytes()
