@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -159,6 +161,32 @@ def test_an_api_is_never_disabled() -> None:
     }
     assert all(each.at("disableOnDestroy") is False for each in declared)
     assert all(each.at("project") == PROJECT for each in declared)
+
+
+def test_every_stack_has_the_apis_its_parts_call() -> None:
+    assert set(ALWAYS) == {
+        "artifactregistry",
+        "cloudresourcemanager",
+        "compute",
+        "container",
+        "iam",
+        "iamcredentials",
+        "logging",
+        "monitoring",
+        "secretmanager",
+        "servicenetworking",
+        "serviceusage",
+        "sqladmin",
+        "storage",
+    }
+
+
+def test_every_api_is_one_google_publishes() -> None:
+    documents = Path(str(files("googleapiclient") / "discovery_cache" / "documents"))
+    for api in needed(ONE_OF_EACH):
+        address = f'"rootUrl": "https://{api}.googleapis.com/"'
+        published = documents.glob(f"{api}.v*.json")
+        assert any(address in each.read_text() for each in published), api
 
 
 def test_each_choice_enables_the_api_it_needs() -> None:
