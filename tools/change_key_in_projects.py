@@ -2,9 +2,10 @@
 
     python -m tools.change_key_in_projects
 
-Run after lakeFS's key was changed: a project keeps the key it was made with. Servers and credentials
-are those of `ops config show`. A storage with an address of its own is somebody's bucket and is
-passed over: lakeFS is at the address that only Label Studio's operator sets. Safe to repeat.
+Run after lakeFS's key was changed: a project keeps the key it was made with. Servers and
+credentials are those of `ops config show`. A storage with an address of its own is somebody's
+bucket and is passed over: lakeFS is at the address that only Label Studio's operator sets. Safe to
+repeat.
 """
 
 from contextlib import closing
@@ -19,15 +20,16 @@ def change(studio: LabelStudio, access_key_id: str, secret_access_key: str) -> l
     A request a 100 projects, and three a project.
 
     Raises:
-        ConfigurationError: Label Studio cannot read a bucket with this key, or is not to be reached.
+        ConfigurationError: Label Studio cannot read a bucket with this key.
     """
     changed: list[str] = []
-    for project in studio.sdk.projects.list():
-        for storage in studio.sdk.import_storage.s3.list(project=project.id):
-            if storage.s3_endpoint or storage.bucket is None:
+    projects = [row.id for row in studio.sdk.projects.list() if row.id is not None]
+    for project in projects:
+        for storage in studio.sdk.import_storage.s3.list(project=project):
+            if storage.s3endpoint or storage.bucket is None:
                 continue
             studio.connect_media(
-                project.id,
+                project,
                 bucket=storage.bucket,
                 access_key_id=access_key_id,
                 secret_access_key=secret_access_key,

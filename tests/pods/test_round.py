@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.laws import note
-from tests.pods.rounds import BRIE, GOUDA, SKIPPED, answer, ops_on, started
+from tests.pods.rounds import BRIE, GOUDA, SKIPPED, answer, ops_on, picture, started
 from tests.pods.stand import Stand
 from tests.training import read_by_boto3
 
