@@ -5,8 +5,9 @@ privacy, versions, soft deletion, lifecycle, CORS. Does not own who may read the
 (infra/identity.py), nor the key they may be encrypted with (infra/encryption.py).
 
 Deliberately not managed: retention locks (nobody could ever undo one; lakeFS needs none, and who
-imports pictures in place from a bucket of their own sets one there), access logs of the buckets
-(Cloud Audit Logs tell the same of both at once), storage classes (lakeFS reads old data, too).
+imports pictures in place from a bucket of their own sets one there), logs of each access (Data
+Access audit logs are a setting of the whole project, one list a service, which others share),
+storage classes (lakeFS reads old data, too).
 
 **No lifecycle rule touches lakeFS's namespace.** lakeFS writes an object once and refers to it from
 any commit, however old: age says nothing of whether it is needed, and one deleted object breaks all
