@@ -14,6 +14,7 @@ from tests.infra.recording import Recorded, Resource
 Spec: TypeAlias = Mapping[str, Wire]
 
 NAMESPACE = "labeling-ops"
+_PROBES = ("livenessProbe", "readinessProbe")
 _WITH_PODS = ("Deployment", "StatefulSet", "CronJob")
 
 
@@ -92,11 +93,17 @@ def servers_say_whether_they_are_well(recorded: Recorded) -> Iterator[str]:
         if each.at("kind") == "CronJob":
             continue
         for container in spec["containers"]:
-            for probe in ("livenessProbe", "readinessProbe"):
+            for probe in _PROBES:
                 if probe not in container:
                     yield f"{called(each)} {container['name']} has no {probe}"
-            if container.get("livenessProbe") == container.get("readinessProbe"):
+            asked = [_question(container.get(probe, {})) for probe in _PROBES]
+            if asked[0] == asked[1]:
                 yield f"{called(each)} {container['name']} asks one question twice"
+
+
+def _question(probe: Spec) -> Spec:
+    """What a probe asks, without how often and how patiently."""
+    return {kind: probe[kind] for kind in ("exec", "httpGet", "tcpSocket") if kind in probe}
 
 
 @invariant

@@ -60,7 +60,7 @@ def kubernetes(recorded: Recorded, kind: str = "") -> Sequence[Resource]:
     return [
         each
         for each in recorded.resources
-        if each.type.startswith("kubernetes:") and (not kind or each.inputs["kind"] == kind)
+        if each.type.startswith("kubernetes:") and (not kind or each.inputs.get("kind") == kind)
     ]
 
 

@@ -125,11 +125,3 @@ def the_stack_s_secrets_are_secret(recorded: Recorded) -> Iterator[str]:
     """And nothing else is: a secret that is none hides what people must see."""
     if recorded.secret_outputs != SECRET_OUTPUTS:
         yield f"{sorted(recorded.secret_outputs ^ SECRET_OUTPUTS)}"
-
-
-@invariant
-def configured_secrets_do_not_exist(recorded: Recorded) -> Iterator[str]:
-    """Nobody types a password into a stack's file: review point 19."""
-    for key in recorded.config:
-        if any(word in key.lower() for word in ("password", "secret", "token")):
-            yield key
