@@ -1,41 +1,18 @@
 """What the rest of ops needs of a bucket, in the domain's words.
 
-Owns the Protocol and the plain data that cross the border. `ops/bucket.py` implements it on Google
-Cloud Storage, `tests/fakes/bucket.py` in memory; tests/contract/test_bucket.py holds both to the
-same suite.
+Owns the Protocol; the data that cross it are those of ops/core. `ops/bucket.py` implements it on
+Google Cloud Storage, `tests/fakes/bucket.py` in memory; tests/contract/test_bucket.py holds both to
+the same suite.
 
 Every method raises DeniedError without credentials or rights, NotFoundError where there is no such
 bucket, UnavailableError where it does not answer; what else a method raises it says itself.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from ops.core.buckets import BucketFacts, CorsRule
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BucketObject:
-    """One object as a bucket lists it.
-
-    Attributes:
-        md5: of its bytes, in hex; None where the bucket knows none: it was composed of parts.
-        generation: which writing of that name it is.
-        is_encoded: its bytes are stored compressed, and may be served as others.
-        is_held: a hold keeps it from being overwritten or deleted.
-        kept_until: until when a retention rule does; None for none.
-    """
-
-    name: str
-    size_bytes: int
-    md5: str | None
-    generation: int
-    content_type: str
-    is_encoded: bool = False
-    is_held: bool = False
-    kept_until: datetime | None = None
+from ops.core.sources import BucketObject
 
 
 class Bucket(Protocol):

@@ -76,31 +76,103 @@ def read_image(file: MediaFile) -> Image | Ignored:
 
     The whole image is decoded once: a cut-off file is found here and not by an annotator.
     """
+    if problem := media_problem(file.key):
+        return Ignored(name=file.key, reason=problem)
+    try:
+        data = file.path.read_bytes()
+    except OSError:
+        return Ignored(name=file.key, reason=_DAMAGED)
+    found = read_picture(file.key, data)
+    if not isinstance(found, Picture):
+        return found
+    return Image(
+        data=data,
+        content_type=found.content_type,
+        sha256=hashlib.sha256(data).hexdigest(),
+        width=found.width,
+        height=found.height,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """What is known of an image. `sha256` is of its bytes; None where not all of them were read."""
+
+    content_type: str
+    width: int
+    height: int
+    sha256: str | None
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """The facts as lakeFS object metadata; an Image of the same bytes has the same."""
+        known = {"width": str(self.width), "height": str(self.height)}
+        return known if self.sha256 is None else {"sha256": self.sha256, **known}
+
+
+def read_picture(name: str, data: bytes) -> Picture | Ignored:
+    """Say what image these bytes are, or why they are none; the whole image is decoded once."""
+    try:
+        content_type, width, height = _decode(data, is_whole=True)
+    except _NoImageError as error:
+        return Ignored(name=name, reason=error.reason)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Picture(content_type=content_type, width=width, height=height, sha256=sha256)
+
+
+def read_beginning(name: str, data: bytes) -> Picture | Ignored | None:
+    """Say what image begins so; None where more bytes are needed to tell."""
+    try:
+        content_type, width, height = _decode(data, is_whole=False)
+    except _NoImageError as error:
+        if error.reason != _BOMB and _may_begin_an_image(data):
+            return None
+        return Ignored(name=name, reason=error.reason)
+    return Picture(content_type=content_type, width=width, height=height, sha256=None)
+
+
+_DAMAGED = "cannot be read, or is damaged"
+_BOMB = "claims more pixels than can be true"
+_PREFIX_BYTES = 16
+
+
+class _NoImageError(Exception):
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _decode(data: bytes, *, is_whole: bool) -> tuple[str, int, int]:
+    """Content type, width and height; of a whole image, every pixel is decoded.
+
+    Raises:
+        _NoImageError: these bytes are none.
+    """
     from io import BytesIO
 
     from PIL import Image as Pillow
     from PIL import UnidentifiedImageError
 
-    if problem := media_problem(file.key):
-        return Ignored(name=file.key, reason=problem)
     try:
-        data = file.path.read_bytes()
         with Pillow.open(BytesIO(data)) as image:
-            image.load()
-            width, height = image.size
-            content_type = Pillow.MIME.get(image.format or "", "application/octet-stream")
-    except UnidentifiedImageError:
-        return Ignored(name=file.key, reason="is not an image")
-    except Pillow.DecompressionBombError:
-        return Ignored(name=file.key, reason="claims more pixels than can be true")
-    except (OSError, ValueError, SyntaxError):
-        # What Pillow's decoders raise for damaged files; a file that cannot be read is the same to
-        # us.
-        return Ignored(name=file.key, reason="cannot be read, or is damaged")
-    return Image(
-        data=data,
-        content_type=content_type,
-        sha256=hashlib.sha256(data).hexdigest(),
-        width=width,
-        height=height,
-    )
+            if is_whole:
+                image.load()
+            kind = Pillow.MIME.get(image.format or "", "application/octet-stream")
+            return kind, *image.size
+    except UnidentifiedImageError as error:
+        raise _NoImageError("is not an image") from error
+    except Pillow.DecompressionBombError as error:
+        raise _NoImageError(_BOMB) from error
+    except (OSError, ValueError, SyntaxError) as error:
+        # What Pillow's decoders raise for damaged files.
+        raise _NoImageError(_DAMAGED) from error
+
+
+def _may_begin_an_image(data: bytes) -> bool:
+    """Say whether a format knows these first bytes as its own."""
+    from PIL import Image as Pillow
+
+    Pillow.init()
+    accepts = (accept for _, accept in Pillow.OPEN.values() if accept is not None)
+    prefix = data[:_PREFIX_BYTES]
+    return len(prefix) == _PREFIX_BYTES and any(accept(prefix) is True for accept in accepts)

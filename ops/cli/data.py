@@ -8,6 +8,7 @@ import typer
 from ops.cli.output import Result, Table, Warn
 from ops.cli.session import Session
 from ops.cli.verb import verb
+from ops.core.buckets import parse_address
 from ops.core.records import TaskState
 
 app = typer.Typer(help="Media in the repository.", no_args_is_help=True)
@@ -52,6 +53,83 @@ def add(
         },
         body=lines,
         status="planned" if dry_run and (found.added or found.replaced) else "ok",
+        warnings=warnings if session.as_json else (),
+    )
+
+
+@verb(app, "data", "import")
+def import_(
+    session: Session,
+    source: Annotated[
+        str, typer.Argument(help="As gs://BUCKET/FOLDER/: taken with everything below it.")
+    ],
+    *,
+    to: Annotated[str, typer.Option("--to", help="Put before each key, such as site-a/.")] = "",
+    whole: Annotated[
+        bool,
+        typer.Option(
+            "--whole", help="Read every picture whole: finds damaged ones, records its SHA-256."
+        ),
+    ] = False,
+    accept_mutable: Annotated[
+        bool,
+        typer.Option(
+            "--accept-mutable",
+            help="Take objects that could be overwritten or deleted: you see to it that none is.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")
+    ] = False,
+) -> Result:
+    """Take images of a bucket into main where they lie, without copying them.
+
+    Every version that holds such an image reads it from there: an object that is overwritten or
+    deleted is lost to all of them. So an object is taken if its name holds its md5, if a hold or a
+    retention of a year keeps it, or if the bucket keeps old generations; the import is refused as a
+    whole, with every reason, where one is not. Images that are there are left alone.
+    """
+    from ops.runner.imports import import_media
+
+    address = parse_address(source)
+    found = import_media(
+        session.context(),
+        address,
+        prefix=to,
+        accept_mutable=accept_mutable,
+        whole=whole,
+        dry_run=dry_run,
+    )
+    done = "would import" if dry_run else "imported"
+    lines = [f"{done} {len(found.added)} images, {len(found.unchanged)} there already"]
+    if not found.added:
+        lines = [f"nothing new: {len(found.unchanged)} images there already"]
+    if found.unhashed:
+        lines.append(f"{len(found.unhashed)} of them by their md5 alone: SHA-256 takes --whole")
+    if found.accepted:
+        lines.append(f"{len(found.accepted)} of them rest on your word that they stay")
+    if found.ignored:
+        lines.append(f"ignored {len(found.ignored)} objects:")
+        lines += [f"  {one.name} {one.reason}" for one in found.ignored]
+    warnings = [
+        Warn(code="ignored", message=f"{one.name} {one.reason}", subject=one.name)
+        for one in found.ignored
+    ]
+    return Result(
+        data={
+            "source": found.source,
+            "added": list(found.added),
+            "unchanged": list(found.unchanged),
+            "unhashed": list(found.unhashed),
+            "accepted": [
+                {"name": one.source.object.name, "why": one.why.value, "reason": one.reason}
+                for one in found.accepted
+            ],
+            "ignored": [{"name": one.name, "reason": one.reason} for one in found.ignored],
+            "commit": found.commit,
+        },
+        body=lines,
+        status="planned" if dry_run and found.added else "ok",
         warnings=warnings if session.as_json else (),
     )
 

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from ops.bucket_port import Bucket
 from ops.cli.progress import reporter
 from ops.errors import UsageError
-from ops.ports import Lake, Reporter
+from ops.in_place import LakeInPlace
+from ops.ports import Reporter
 from ops.runner.context import Context, MediaAccess
 from ops.settings import Named, Settings, load
 
@@ -65,11 +67,11 @@ class Session:
         Raises:
             ConfigurationError: an address or a credential is not set.
         """
-        from ops.lake import LakeFS
+        from ops.lake.in_place import LakeFSInPlace
         from ops.studio import LabelStudio
 
         need = self.settings.need
-        lake = LakeFS(
+        lake = LakeFSInPlace(
             need("lakefs.url"),
             need("lakefs.access_key_id"),
             need("lakefs.secret_access_key"),
@@ -83,7 +85,7 @@ class Session:
         return self.context_of(lake, studio, media=media)
 
     def context_of(
-        self, lake: Lake, studio: "LabelStudio", *, media: MediaAccess | None = None
+        self, lake: LakeInPlace, studio: "LabelStudio", *, media: MediaAccess | None = None
     ) -> Context:
         """The same with servers that somebody else names; Label Studio is closed in the end.
 
@@ -101,6 +103,8 @@ class Session:
             tool_version=version("labeling-ops"),
             media=media,
             overlap_s=int(self.settings.need("sync.overlap_s")),
+            in_place=lake,
+            open_bucket=_open_bucket,
         )
 
     def project_url(self, project: int | None) -> str:
@@ -137,6 +141,13 @@ class Session:
                 unchanged="nothing was changed",
                 hint="repeat the command when it should be done",
             )
+
+
+def _open_bucket(name: str) -> Bucket:
+    """The bucket of a name; Google's library is imported when it is first asked."""
+    from ops.bucket import GoogleBucket
+
+    return GoogleBucket(name)
 
 
 def _local_settings(home: Path) -> Mapping[str, str]:

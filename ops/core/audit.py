@@ -152,6 +152,7 @@ _OF_A_VERSION = frozenset({Area.RECORDS, Area.SNAPSHOT})
 KINDS: Mapping[str, frozenset[Area]] = {
     "init": frozenset({Area.ONTOLOGY, Area.GATES}),
     "data-add": frozenset({Area.IMAGES}),
+    "data-import": frozenset({Area.IMAGES}),
     "finish": _OF_A_VERSION,
     "revert": _OF_A_VERSION | {Area.ONTOLOGY},
     "ontology": _OF_A_VERSION | {Area.ONTOLOGY},

@@ -42,6 +42,7 @@ local VERSION = { "annotations/", "snapshot/", "README.md", "card.json", "rounds
 local MAY_CHANGE = {
   ["init"] = { GATE, ONTOLOGY },
   ["data-add"] = { PICTURES },
+  ["data-import"] = { PICTURES },
   ["finish"] = { VERSION },
   ["revert"] = { VERSION, ONTOLOGY },
   ["ontology"] = { VERSION, ONTOLOGY },

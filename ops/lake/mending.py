@@ -6,10 +6,11 @@ from fnmatch import fnmatchcase
 
 from ops.core.records import CommitId
 from ops.errors import RefusedError, UnavailableError
-from ops.lake.client import PROTECTION_POLL_S, PROTECTION_WAIT_S, LakeFS
+from ops.lake.client import PROTECTION_POLL_S, PROTECTION_WAIT_S
+from ops.lake.in_place import LakeFSInPlace
 
 
-class MendableLakeFS(LakeFS):
+class MendableLakeFS(LakeFSInPlace):
     """One repository on a real lakeFS, and what only repairs do to it."""
 
     def unprotect(self, branch: str) -> None:

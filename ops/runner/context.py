@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from ops.bucket_port import OpenBucket
 from ops.core.index import TIME_FORMAT, SyncIndex, decode_index
 from ops.core.markup import markup_text
 from ops.core.names import (
@@ -31,6 +32,7 @@ from ops.core.rounds import (
 )
 from ops.core.task_list import RoundTask, decode_tasks, tasks_digest
 from ops.errors import InvalidDataError, NotFoundError, RefusedError
+from ops.in_place import LakeInPlace
 from ops.ports import Lake, Reporter, Studio
 
 
@@ -52,6 +54,8 @@ class Context:
         tool_version: named in commits.
         media: what Label Studio reads pictures with; None for verbs that start no round.
         overlap_s: how far before the newest change a sync looks again.
+        in_place: the same repository, where it can tell of objects whose bytes lie elsewhere.
+        open_bucket: gives a bucket by name; None for verbs that ask none.
     """
 
     lake: Lake
@@ -63,6 +67,8 @@ class Context:
     tool_version: str
     media: MediaAccess | None = None
     overlap_s: int = 120
+    in_place: LakeInPlace | None = None
+    open_bucket: OpenBucket | None = None
 
     def timestamp(self) -> str:
         """The time in the canonical form."""

@@ -22,11 +22,12 @@ WARNING = {"code", "message", "subject"}
 TELLS_MORE = {
     ("doctor",),
     ("dataset", "verify"),
+    ("data", "import"),
     *(("round", verb) for verb in ("rebase", "finish")),
     *(("dataset", verb) for verb in ("revert", "merge")),
     *(("ontology", verb) for verb in ("rename", "merge", "split", "remove")),
 }
-"""Commands that may refuse with what they found: findings, conflicts, uses of a label."""
+"""Commands that may refuse with what they found: findings, conflicts, uses of a label, objects."""
 
 
 @dataclass(frozen=True, kw_only=True)

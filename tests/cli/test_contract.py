@@ -20,6 +20,7 @@ NEEDED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("local", "logs"): (),
     ("local", "reset"): ("--dry-run",),
     ("data", "add"): ("pictures",),
+    ("data", "import"): ("gs://pictures/images/",),
     ("data", "list"): (),
     ("round", "start"): ("cheese",),
     ("round", "sync"): ("cheese",),
