@@ -70,6 +70,21 @@ class GoogleBucket:
         with self._told("look at the bucket's settings", "storage.buckets.get"):
             return _facts(self._client.get_bucket(self._name, **self._options))
 
+    def granted(self, rights: Sequence[str]) -> frozenset[str]:
+        """Those of the rights, as `storage.objects.get`, that these credentials have on it.
+
+        One request. For the check-up: the answer is about who asks, not about the servers' own
+        accounts.
+
+        Raises:
+            DeniedError: there are no credentials.
+            NotFoundError: there is no such bucket.
+            UnavailableError: it does not answer.
+        """
+        with self._told("ask what these credentials may", "storage.buckets.get"):
+            bucket = self._client.bucket(self._name)
+            return frozenset(bucket.test_iam_permissions(list(rights), **self._options))
+
     def set_cors(self, rules: Sequence[CorsRule], *, seen: BucketFacts) -> None:
         """Replace its CORS rules. One request; repeatable.
 

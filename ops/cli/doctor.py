@@ -8,9 +8,10 @@ import typer
 from ops.cli.output import Result, Table, Warn
 from ops.cli.session import Session
 from ops.cli.verb import verb
-from ops.core.health import Diagnosis, Verdict, plan_repairs, worst
+from ops.core.health import Diagnosis, Verdict, plan_repairs, skipped, worst
 from ops.core.records import Json
 from ops.errors import OpsError
+from ops.local.home import Service
 
 if TYPE_CHECKING:
     from ops.lake.probing import ProbedLakeFS
@@ -56,7 +57,7 @@ def doctor(
 
 def _look(session: Session) -> Iterator[Diagnosis]:
     """Everything, as far as it can be looked at."""
-    from ops.cli.live import examine_bucket, examine_reach, examine_signatures
+    from ops.cli.live import examine_bucket, examine_reach, examine_signatures, not_forwarded
     from ops.cli.machine import (
         LAKE_SETTINGS,
         STUDIO_SETTINGS,
@@ -73,7 +74,11 @@ def _look(session: Session) -> Iterator[Diagnosis]:
     yield from examine_machine(session)
     yield from examine_reach(session)
     has_lake = has_settings(session, *LAKE_SETTINGS)
-    if has_lake:
+    has_studio = has_settings(session, *STUDIO_SETTINGS)
+    away = not_forwarded(session) if has_lake or has_studio else frozenset[Service]()
+    for one in sorted(away):
+        yield skipped(one.value, "not looked at: the way to it comes first")
+    if has_lake and Service.LAKEFS not in away:
         context, lake = _servers(session)
         database = examine_lakefs_database(lake.url)
         yield database
@@ -81,8 +86,9 @@ def _look(session: Session) -> Iterator[Diagnosis]:
         yield from looked
         has_lake = not any(one.verdict is Verdict.SKIPPED for one in looked)
         yield from examine_signatures(lake, has_lake=has_lake)
-    if has_settings(session, *STUDIO_SETTINGS):
+    if has_studio and Service.LABEL_STUDIO not in away:
         context, _ = _servers(session)
+        has_lake = has_lake and Service.LAKEFS not in away
         yield from map(label_studio_database, examine_studio(context, has_lake=has_lake))
     yield from examine_bucket(session)
 

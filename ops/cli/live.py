@@ -3,18 +3,26 @@
 Owns which of those looks make sense with the settings in force. What each means: ops/live.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ops.cli.session import Session
 from ops.core.health import Diagnosis, failed, healthy, skipped, suspect
 from ops.core.names import MAIN
 from ops.errors import DeniedError, OpsError, UnavailableError
+from ops.local.home import Service
 
 if TYPE_CHECKING:
     from ops.live.signing import Signer
     from ops.stack.file import StackFile
 
+_PATIENCE_S = 8
+_ROLES = {
+    "storage.objects.get": "roles/storage.objectViewer",
+    "storage.objects.list": "roles/storage.objectViewer",
+    "storage.buckets.get": "roles/storage.bucketViewer",
+}
+_RIGHTS = tuple(_ROLES)
 _SERVERS = {"lakeFS": "lakefs.url", "Label Studio": "label_studio.url"}
 
 
@@ -42,19 +50,32 @@ def examine_reach(session: Session) -> Iterator[Diagnosis]:
         return
     urls = {name: url for name, url in found.items() if url is not None}
     if stack := stack_in_use(session):
-        yield from _stack(stack, urls)
+        yield from _stack(session, stack, urls)
     if urls:
         yield examine_clocks(urls)
 
 
-def _stack(stack: "StackFile", urls: dict[str, str]) -> Iterator[Diagnosis]:
-    from ops.local.home import Service
+def not_forwarded(session: Session) -> frozenset[Service]:
+    """The servers of a stack without public address that nothing is forwarded to now."""
     from ops.local.loopback import is_free
-    from ops.stack.tools import check_programs
     from ops.stack.use import FORWARDED_PORTS, forwarded_url
 
+    if stack_in_use(session) is None:
+        return frozenset()
+    return frozenset(
+        one
+        for one in Service
+        if session.settings.find(f"{one.value.replace('-', '_')}.url") == forwarded_url(one)
+        and is_free(FORWARDED_PORTS[one])
+    )
+
+
+def _stack(session: Session, stack: "StackFile", urls: Mapping[str, str]) -> Iterator[Diagnosis]:
+    from ops.stack.tools import check_programs
+    from ops.stack.use import forwarded_url
+
     forwarded = {one for one in Service if forwarded_url(one) in urls.values()}
-    missing = [one.display_name for one in forwarded if is_free(FORWARDED_PORTS[one])]
+    missing = [one.display_name for one in not_forwarded(session)]
     if missing:
         error = UnavailableError(
             "not-forwarded",
@@ -112,19 +133,33 @@ def examine_bucket(session: Session) -> Iterator[Diagnosis]:
 
 
 def _bucket(session: Session, name: str) -> Diagnosis:
-    """Rounds need no rights on it; importing and the look at it do."""
+    """Rounds need no rights on it: only who imports from it, or sets it up, does."""
     from ops.bucket import GoogleBucket
     from ops.cli.bucket import lakefs_prefix
     from ops.core.buckets import risks
 
+    bucket = GoogleBucket(name, patience_s=_PATIENCE_S)
     try:
-        facts = GoogleBucket(name).facts()
+        granted = bucket.granted(_RIGHTS)
+        if missing := [right for right in _RIGHTS if right not in granted]:
+            return _lacking(name, missing)
+        found = list(risks(bucket.facts(), lakefs_prefix(session, name)))
     except DeniedError as error:
         return suspect("bucket", error.message, remedy=error.hint)
     except OpsError as error:
         return failed("bucket", error)
-    found = list(risks(facts, lakefs_prefix(session, name)))
     if found:
         said = f"{name}: {found[0].message}"
         return suspect("bucket", said, remedy="\n".join(one.remedy for one in found))
-    return healthy("bucket", f"{name} can be read, and is set up as labels need it")
+    return healthy("bucket", f"{name} may be looked at and imported from; nothing unsafe")
+
+
+def _lacking(name: str, missing: list[str]) -> Diagnosis:
+    role = _ROLES["storage.buckets.get" if "storage.buckets.get" in missing else missing[0]]
+    return suspect(
+        "bucket",
+        f"your Google account lacks {', '.join(missing)} on {name}: rounds need none of it, "
+        "ops bucket and ops data import do",
+        remedy=f"gcloud storage buckets add-iam-policy-binding gs://{name} --member user:YOU "
+        f"--role {role}",
+    )

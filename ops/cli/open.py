@@ -145,12 +145,9 @@ def _ended_by_signals() -> Generator[None]:
 
 
 def _not_forwarded(session: Session, wanted: Sequence[Service]) -> list[Warn]:
-    from ops.local.loopback import is_free
-    from ops.stack.file import read
-    from ops.stack.use import FORWARDED_PORTS, forwarded_url
+    from ops.cli.live import not_forwarded
 
-    if read(session.directory) is None:
-        return []
+    away = not_forwarded(session)
     return [
         Warn(
             code="not-forwarded",
@@ -158,6 +155,5 @@ def _not_forwarded(session: Session, wanted: Sequence[Service]) -> list[Warn]:
             subject=one.value,
         )
         for one in wanted
-        if session.settings.find(f"{_name(one)}.url") == forwarded_url(one)
-        and is_free(FORWARDED_PORTS[one])
+        if one in away
     ]

@@ -1,9 +1,10 @@
 """A door before fake-gcs-server that adds what it lacks, as Google Cloud Storage has it.
 
 fake-gcs-server 1.5x answers objects truly, but forgets a bucket's settings, gives composed objects
-an md5 they do not have at Google, knows no holds, and refuses nobody. Owns those four: settings by
-merge patch with a revision, facts of objects that a test states, refusals that a test asks for, and
-the requests that came.
+an md5 they do not have at Google, knows no holds and no rights, allows every web page everything,
+and refuses nobody. Owns those: settings by merge patch with a revision, facts of objects and rights
+that a test states, preflights by the bucket's rules, refusals that a test asks for, and the
+requests that came.
 """
 
 import json
@@ -22,6 +23,7 @@ from tests.gcs.emulator import Emulator
 
 _BUCKET = re.compile(r"/storage/v1/b/(?P<bucket>[^/]+)")
 _BUCKETS = "/storage/v1/b"
+_RIGHTS = re.compile(rf"{_BUCKET.pattern}/iam/testPermissions")
 _HOP = {"connection", "content-length", "host", "keep-alive", "transfer-encoding"}
 
 
@@ -34,6 +36,7 @@ class Front:
         behind: the real fake-gcs-server.
         settings: of each bucket, as Google states them.
         facts: what is said of an object instead of what is true, by bucket and name; None for not.
+        rights: what who asks may do with a bucket; None for everything.
         refusals: the status to answer requests with whose `METHOD path` match.
         seen: the requests that came, as `METHOD path?query`.
     """
@@ -44,6 +47,7 @@ class Front:
     facts: dict[tuple[str, str], Mapping[str, Any]] = field(
         default_factory=dict[tuple[str, str], Mapping[str, Any]]
     )
+    rights: frozenset[str] | None = None
     refusals: dict[str, int] = field(default_factory=dict[str, int])
     seen: list[str] = field(default_factory=list[str])
 
@@ -103,6 +107,12 @@ class _Door(BaseHTTPRequestHandler):
             self.refuse(status)
             return
         bucket = _BUCKET.fullmatch(path)
+        if self.command == "OPTIONS":
+            self.preflight(path.split("/")[1])
+            return
+        if asked := _RIGHTS.fullmatch(path):
+            self.tell_rights(asked["bucket"])
+            return
         if bucket and self.command == "PATCH":
             self.patch(bucket["bucket"], json.loads(body))
             return
@@ -139,6 +149,29 @@ class _Door(BaseHTTPRequestHandler):
             said = {"kind": "storage#bucket", "name": bucket, **self.front.settings[bucket]}
             self.give(200, {"content-type": "application/json"}, json.dumps(said).encode())
 
+    def tell_rights(self, bucket: str) -> None:
+        """Which of the rights that are asked about who asks has."""
+        asked = parse_qs(urlsplit(self.path).query).get("permissions", [])
+        if bucket not in self.front.settings:
+            self.refuse(404)
+            return
+        has = [one for one in asked if self.front.rights is None or one in self.front.rights]
+        said = {
+            "kind": "storage#testIamPermissionsResponse",
+            **({"permissions": has} if has else {}),
+        }
+        self.give(200, {"content-type": "application/json"}, json.dumps(said).encode())
+
+    def preflight(self, bucket: str) -> None:
+        """A browser's question, answered by the bucket's own rules."""
+        origin, method = self.headers["origin"], self.headers["access-control-request-method"]
+        rules = self.front.settings.get(bucket, {}).get("cors", [])
+        fits = (r for r in rules if method in r["method"] and {origin, "*"} & {*r["origin"]})
+        rule = next(fits, None)
+        allowed = {} if rule is None else {"access-control-allow-origin":
+                                           origin if origin in rule["origin"] else "*"}  # fmt: skip
+        self.give(200, allowed, b"")
+
     def hand_on(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         """What the server behind answers."""
         real = HTTPConnection(urlsplit(self.front.behind.url).netloc, timeout=60)
@@ -167,7 +200,7 @@ class _Door(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(said)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - http.server's
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815 - http.server's
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's
         """Say nothing."""

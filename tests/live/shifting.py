@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 
 @contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Generator[str]:
+def serving(handler: type[BaseHTTPRequestHandler], port: int = 0) -> Generator[str]:
     """A server on the loopback for as long as the block."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
@@ -57,12 +57,13 @@ def shifted(url: str, ahead_s: float) -> Generator[str]:
 
 @contextmanager
 def answering(
-    status: int, *, headers: Mapping[str, str] | None = None, body: bytes = b""
+    status: int, *, headers: Mapping[str, str] | None = None, body: bytes = b"", port: int = 0
 ) -> Generator[str]:
     """A server that answers everything in one way."""
 
     class Handler(_Silent):
         def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length") or 0))
             self.send_response(status)
             for name, value in (headers or {}).items():
                 self.send_header(name, value)
@@ -70,7 +71,7 @@ def answering(
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_OPTIONS = answer  # noqa: N815 - http.server's names
+        do_GET = do_POST = do_OPTIONS = answer  # noqa: N815 - http.server's names
 
-    with serving(Handler) as url:
+    with serving(Handler, port) as url:
         yield url

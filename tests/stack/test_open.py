@@ -1,13 +1,11 @@
 """`ops open`: pages, and forwards that live and end with the command."""
 
-import fcntl
 import json
 import os
 import signal
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +20,7 @@ from ops.stack.use import FORWARDED_PORTS, forwarded_url
 from tests.cli.calls import COMMAND, check_envelope, environment
 from tests.cli.conftest import Call
 from tests.stack.kubectl import kubectl
+from tests.stack.ports import fixed_ports
 from tests.stack.recorded import before_path, program
 
 _DEADLINE_S = 30
@@ -29,12 +28,9 @@ PUBLIC = {"label_studio": "https://labeling.example.org", "lakefs": "https://lak
 
 
 @pytest.fixture(scope="module", autouse=True)
-def ports() -> Iterator[None]:
-    """The two fixed ports, for one test session of this machine at a time."""
-    with (Path(tempfile.gettempdir()) / "labeling-ops-forwarded-ports.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not all(map(is_free, FORWARDED_PORTS.values())):
-            pytest.skip("PORT 18080 OR 18000 IS TAKEN: a stack is forwarded on this machine")
+def ports() -> Generator[None]:
+    """Nobody else forwards meanwhile."""
+    with fixed_ports():
         yield
 
 
