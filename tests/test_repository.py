@@ -29,8 +29,10 @@ SDK_FILES = {
 }
 """Who alone imports what, beside the sample round in ops/quickstart."""
 
-NOBODY = {"requests", "lakefs", "label_studio", "click", "pydantic", "infra"}
-NOBODY |= {"pulumi", "pulumi_gcp", "pulumi_kubernetes", "pulumi_random"}
+NOBODY = {
+    *("requests", "lakefs", "label_studio", "click", "pydantic"),
+    *("infra", "pulumi", "pulumi_gcp", "pulumi_kubernetes", "pulumi_random"),
+}
 """What no module of ops imports: servers are external programs, infra is known by its outputs."""
 
 LOCKS = {
