@@ -46,7 +46,7 @@ def probes_mean_something(objects: Objects) -> Iterator[str]:
 
 _IS_READY = "--no-psqlrc --quiet --username postgres --dbname lakefs --command"
 _ASKED: Mapping[str, tuple[object, object]] = {
-    "label-studio": ("/health", "/ready"),
+    "label-studio": ("/alive", "/ready"),
     "lakefs": ("/_health", "/api/v1/setup_lakefs"),
     "postgres": (
         ["pg_isready", "--quiet", "--host", "127.0.0.1", "--username", "postgres"],
