@@ -43,20 +43,25 @@ def run(
     *,
     environment: Mapping[str, str] | None = None,
     said: bytes = b"",
-    timeout_s: float = 300,
+    timeout_s: float = 900,
 ) -> Finished:
     """Run a program to its end, `said` on its standard input, without a terminal."""
-    done = subprocess.run(
+    process = subprocess.Popen(
         command,
         env=surroundings(environment or {}),
-        input=said,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=timeout_s,
-        check=False,
         start_new_session=True,
     )
-    return Finished(code=done.returncode, said=done.stdout.decode(errors="replace"))
+    try:
+        output, _ = process.communicate(said, timeout=timeout_s)
+    except BaseException:
+        # With what it started: its session is its own, and it is not yet waited for.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    return Finished(code=process.returncode, said=output.decode(errors="replace"))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,7 +86,7 @@ class Server:
         """What it prints."""
         return self.directory / f"{self.name}.log"
 
-    def start(self, is_ready: Callable[[], bool], *, timeout_s: float = 90) -> None:
+    def start(self, is_ready: Callable[[], bool], *, timeout_s: float = 300) -> None:
         """Start it and wait until `is_ready`.
 
         Raises:
