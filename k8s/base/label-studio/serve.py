@@ -1,4 +1,4 @@
-"""Label Studio as a WSGI application, with two more addresses: /ready asks the database, /alive not.
+"""Label Studio as a WSGI application and two more pages: /ready asks the database, /alive does not.
 
 Label Studio's own /health is no use for either: its view looks at nothing, but what runs before
 every view asks the database for the organization (1.23.2): without one it is answered with 500.
