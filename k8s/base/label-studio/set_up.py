@@ -42,10 +42,21 @@ def _connected() -> psycopg.Connection:
             time.sleep(_PAUSE_S)
 
 
+def _wait_for_lock(connection: psycopg.Connection) -> None:
+    # Asked for again and again: a query that waits keeps a snapshot, and the other's migrations
+    # make indexes concurrently, which waits until no older snapshot is left. Both would wait for
+    # ever. The kubelet ends this with the pod.
+    while True:
+        answer = connection.execute("select pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
+        if answer == (True,):
+            return
+        time.sleep(_PAUSE_S)
+
+
 def main() -> int:
     """Give the exit code of `label-studio init`, run alone."""
     with _connected() as connection:
-        connection.execute("select pg_advisory_lock(%s)", (_LOCK,))
+        _wait_for_lock(connection)
         command = ["label-studio", "init", "--quiet"]
         return subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
 
