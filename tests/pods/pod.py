@@ -101,7 +101,7 @@ def _volumes(around: Surroundings, pod: str, spec: Manifest) -> Mapping[str, Pat
     for volume in spec["volumes"]:
         if "configMap" in volume:
             for key, text in around.config_map(volume["configMap"]["name"]).items():
-                (places[volume["name"]] / key).write_text(_replaced(text, elsewhere))
+                (places[volume["name"]] / key).write_text(replaced(text, elsewhere))
     return places
 
 
@@ -126,9 +126,9 @@ def _container(around: Surroundings, one: Manifest, places: Mapping[str, Path]) 
     given, secrets = _environment(around, one)
     return Container(
         name=one["name"],
-        command=[_replaced(part, elsewhere) for part in [*one["command"], *one.get("args", [])]],
+        command=[replaced(part, elsewhere) for part in [*one["command"], *one.get("args", [])]],
         environment={
-            **{name: _replaced(value, elsewhere) for name, value in given.items()},
+            **{name: replaced(value, elsewhere) for name, value in given.items()},
             **secrets,
             **around.added,
         },
@@ -158,7 +158,7 @@ def _environment(
     return given, secrets
 
 
-def _replaced(text: str, elsewhere: Mapping[str, str]) -> str:
+def replaced(text: str, elsewhere: Mapping[str, str]) -> str:
     """Every text that stands for another one replaced, the longest first, none twice."""
     longest_first = sorted(elsewhere, key=len, reverse=True)
     pattern = "|".join(re.escape(one) for one in longest_first)
