@@ -70,8 +70,8 @@ def use(
         bool,
         typer.Option(
             "--forward",
-            help="Reach them through `ops open --forward` though they have public addresses: "
-            "programs cannot pass Identity-Aware Proxy.",
+            help="Reach them through `ops open --forward` though they have public addresses, as "
+            "while the certificate is being made.",
         ),
     ] = False,
     dry_run: Annotated[

@@ -53,17 +53,29 @@ def open_(
         _forward(session, wanted, pages=list(pages.values()) if browser else [])
     elif browser:
         _browse(list(pages.values()))
+    people = _web_addresses(session)
     return Result(
-        data={_name(one): page for one, page in pages.items()},
+        data={**{_name(one): page for one, page in pages.items()}, "web_addresses": [*people]},
         body=["nothing is forwarded any more"]
         if forward
-        else [f"{one.value:<12} {page}" for one, page in pages.items()],
+        else [
+            *(f"{one.value:<12} {page}" for one, page in pages.items()),
+            *(f"{'for people':<12} {page}" for page in people if page not in pages.values()),
+        ],
         warnings=[] if forward else _not_forwarded(session, wanted),
     )
 
 
 def _name(service: Service) -> str:
     return service.value.replace("-", "_")
+
+
+def _web_addresses(session: Session) -> Sequence[str]:
+    """Where people reach the stack's servers, who pass Identity-Aware Proxy; programs do not."""
+    from ops.stack.file import read
+
+    found = read(session.directory)
+    return found.facts.get("web_addresses", "").split() if found else ()
 
 
 def _browse(pages: Sequence[str]) -> None:
@@ -118,8 +130,7 @@ def _stack_to_forward(session: Session, wanted: Sequence[Service]) -> "StackFile
         "nothing-to-forward",
         f"the settings name servers that are reached without: {', '.join(urls)}",
         unchanged="nothing was started",
-        hint="ops open\nor, for a stack behind Identity-Aware Proxy: "
-        "ops config use --stack NAME --forward",
+        hint="ops open\nor forward all the same: ops config use --stack NAME --forward",
     )
 
 

@@ -325,8 +325,8 @@ def unreachable(cause: str, request: Intent, site: Site, *, tries: str) -> Unava
         subject=request.subject,
         where=site.where,
         unchanged=_unchanged(request),
-        hint="start it (ops local up) or check its address (ops config show), then "
-        "run the same command again",
+        hint="start it (ops local up), let it be forwarded (ops open --forward, for a stack), or "
+        "check its address\n(ops config show); then run the same command again",
     )
 
 

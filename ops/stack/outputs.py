@@ -6,6 +6,7 @@ Owns the names of the outputs and what is wrong with them. Does not run Pulumi (
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from ops.errors import ConfigurationError
 
@@ -35,11 +36,13 @@ class Outputs:
 
     Attributes:
         texts: outputs by their name; only those ops needs.
+        web_addresses: where people's browsers reach the servers; none without a domain.
         kubeconfig: the cluster's, as text that kubectl reads.
     """
 
     texts: Mapping[str, str]
     kubeconfig: str
+    web_addresses: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> str:
         """An output of the contract."""
@@ -70,7 +73,11 @@ def read(document: Mapping[str, object], stack: str) -> Outputs:
             hint="let infra/ and ops be of one version of labeling-ops, then:\n"
             f"pulumi up --stack {stack}",
         )
-    return Outputs(texts=_texts(document, stack), kubeconfig=_kubeconfig(document, stack))
+    return Outputs(
+        texts=_texts(document, stack),
+        kubeconfig=_kubeconfig(document, stack),
+        web_addresses=_web_addresses(document.get("webAddresses")),
+    )
 
 
 def _texts(document: Mapping[str, object], stack: str) -> Mapping[str, str]:
@@ -80,6 +87,11 @@ def _texts(document: Mapping[str, object], stack: str) -> Mapping[str, str]:
     if wrong:
         _refuse(stack, wrong)
     return {name: str(document[name]) for name in (*_NAMES, *_ADDRESSES)}
+
+
+def _web_addresses(value: object) -> tuple[str, ...]:
+    """For show alone, so nothing depends on it."""
+    return tuple(map(str, cast("list[object]", value))) if isinstance(value, list) else ()
 
 
 def _kubeconfig(document: Mapping[str, object], stack: str) -> str:

@@ -29,8 +29,7 @@ class Wish:
 
     Attributes:
         stack: its name.
-        is_forwarded: take the forwarded addresses though there are public ones: programs cannot
-            pass Identity-Aware Proxy.
+        is_forwarded: take the forwarded addresses though there are public ones.
     """
 
     stack: str
@@ -76,6 +75,7 @@ def remember(
             "namespace": outputs["namespace"],
             "label_studio_email": outputs["labelStudioEmail"],
             "is_forwarded": "true" if is_forwarded else "false",
+            "web_addresses": " ".join(outputs.web_addresses),
             "kubeconfig": outputs.kubeconfig,
         },
     )

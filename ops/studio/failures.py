@@ -137,8 +137,9 @@ class UnreachableError(UnavailableError):
             f"Label Studio does not answer at {url} ({tries})",
             where=(("request", request),),
             unchanged=_aftermath(request),
-            hint="start it with: ops local up\nor correct label_studio.url (ops config show says "
-            "where it comes from),\nthen run the same command again",
+            hint="start it with: ops local up\nor, for a stack, forward it: ops open --forward\n"
+            "or correct label_studio.url (ops config show says where it comes from),\n"
+            "then run the same command again",
         )
 
 

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ import pytest
 from ops.local import Connection
 from ops.local.home import Service
 from ops.local.loopback import Client, is_free
-from ops.stack.file import StackFile, write
+from ops.stack.file import StackFile, read, write
 from ops.stack.use import FORWARDED_PORTS, forwarded_url
 from tests.cli.calls import COMMAND, check_envelope, environment
 from tests.cli.conftest import Call
@@ -115,12 +116,25 @@ def test_pages_are_printed(call: Call, tmp_path: Path) -> None:
     """Of a stack with public addresses, and of one server where it is named."""
     remember(tmp_path, {}, PUBLIC)
     document = check_envelope(call("open", "--json"), ["open"])
-    assert (document["data"], document["warnings"]) == (PUBLIC, [])
-    assert call("open", "lakefs", "--json").document["data"] == {"lakefs": PUBLIC["lakefs"]}
+    assert (document["data"], document["warnings"]) == ({**PUBLIC, "web_addresses": []}, [])
+    one = call("open", "lakefs", "--json").document["data"]
+    assert one == {"lakefs": PUBLIC["lakefs"], "web_addresses": []}
     assert call("open").stdout.splitlines() == [
         "label-studio https://labeling.example.org",
         "lakefs       https://lake.example.org",
     ]
+
+
+def test_people_are_told_where_they_pass_the_proxy(call: Call, tmp_path: Path) -> None:
+    """Behind Identity-Aware Proxy programs go another way than browsers."""
+    remember(tmp_path, {})
+    found = read(tmp_path)
+    assert found is not None
+    facts = {**found.facts, "web_addresses": " ".join(PUBLIC.values())}
+    write(tmp_path, replace(found, facts=facts))
+    said = call("open").stdout.splitlines()
+    assert said[0] == "label-studio http://127.0.0.1:18080"
+    assert said[2:] == [f"for people   {page}" for page in PUBLIC.values()]
 
 
 def test_pages_that_nobody_forwards_are_told(call: Call, tmp_path: Path) -> None:
@@ -227,7 +241,8 @@ def test_one_server_alone(servers: Connection, tmp_path: Path) -> None:
         assert is_free(FORWARDED_PORTS[Service.LABEL_STUDIO])
         running.send_signal(signal.SIGINT)
         stdout, stderr = running.communicate(timeout=_DEADLINE_S)
-    assert (stderr, json.loads(stdout)["data"]) == ("", {"lakefs": "http://127.0.0.1:18000"})
+    assert stderr == ""
+    assert json.loads(stdout)["data"]["lakefs"] == "http://127.0.0.1:18000"
 
 
 def test_the_pages_open_in_the_browser(tmp_path: Path) -> None:
