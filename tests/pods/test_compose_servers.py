@@ -39,9 +39,9 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 
 def with_address(secrets: Path, postgres: Postgres) -> Path:
-    """The secrets with this PostgreSQL's address among them; its databases as compose makes them."""
-    file = secrets / "lakefs-database-connection-string"
     """Secrets with this PostgreSQL's address among them; its databases as compose makes them."""
+    file = secrets / "lakefs-database-connection-string"
+    there = file.read_text()
     assert "@postgres:5432/" in there
     file.chmod(0o644)
     file.write_text(there.replace("@postgres:5432/", f"@{HOST}:{postgres.port}/"))
