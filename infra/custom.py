@@ -4,7 +4,7 @@ Owns how such a resource is declared and for whom. Does not know what is in one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pulumi
@@ -29,6 +29,10 @@ class Place:
     cluster: Cluster
     namespace: str
     after: tuple[pulumi.Resource, ...]
+
+    def behind(self, *resources: pulumi.Resource) -> "Place":
+        """The same place for what is declared after, and deleted before, these as well."""
+        return replace(self, after=(*self.after, *resources))
 
     def options(self) -> pulumi.ResourceOptions:
         """Options of each resource.

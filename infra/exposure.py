@@ -121,8 +121,9 @@ class Exposure(pulumi.ComponentResource):
         )
         self._gateway(name, place, address.name, certificate.map_name)
         for backend in BACKENDS:
-            _route(place, backend, hosts[backend.workload])
-            _policies(place, backend, with_iap=bool(args.iap_members))
+            policies = _policies(place, backend, with_iap=bool(args.iap_members))
+            # A route that came first would for a while lead past Identity-Aware Proxy.
+            _route(place.behind(*policies), backend, hosts[backend.workload])
         _admission(place)
         for member in args.iap_members:
             self._pass(member, args.project, tuple(hosts.values()))
@@ -135,7 +136,13 @@ class Exposure(pulumi.ComponentResource):
         address: pulumi.Input[str],
         certificate_map: pulumi.Input[str],
     ) -> None:
-        place.declare(
+        modern = gcp.compute.SSLPolicy(
+            name,
+            gcp.compute.SSLPolicyArgs(profile="MODERN", min_tls_version="TLS_1_2"),
+            opts=self._child,
+        )
+        # Deleted before the SSL policy, which Google keeps while a load balancer uses it.
+        place.behind(modern).declare(
             "Gateway",
             _GATEWAY,
             {
@@ -149,11 +156,6 @@ class Exposure(pulumi.ComponentResource):
             },
             api_version=GATEWAY_API,
             annotations={"networking.gke.io/certmap": certificate_map},
-        )
-        modern = gcp.compute.SSLPolicy(
-            name,
-            gcp.compute.SSLPolicyArgs(profile="MODERN", min_tls_version="TLS_1_2"),
-            opts=self._child,
         )
         place.declare(
             "GCPGatewayPolicy",
@@ -215,7 +217,9 @@ def _route(place: Place, backend: Backend, host: str) -> None:
     )
 
 
-def _policies(place: Place, backend: Backend, *, with_iap: bool) -> None:
+def _policies(
+    place: Place, backend: Backend, *, with_iap: bool
+) -> tuple[pulumi.Resource, pulumi.Resource]:
     target = {"group": "", "kind": "Service", "name": str(backend.workload)}
     behaviour: dict[str, Any] = {
         "timeoutSec": backend.timeout_s,
@@ -225,7 +229,9 @@ def _policies(place: Place, backend: Backend, *, with_iap: bool) -> None:
     if with_iap:
         # Without a client named here IAP takes Google's own: none to make, none to leak.
         behaviour["iap"] = {"enabled": True}
-    place.declare("GCPBackendPolicy", backend.workload, {"default": behaviour, "targetRef": target})
+    behind = place.declare(
+        "GCPBackendPolicy", backend.workload, {"default": behaviour, "targetRef": target}
+    )
     check = {
         "checkIntervalSec": 15,
         "timeoutSec": 5,
@@ -239,7 +245,10 @@ def _policies(place: Place, backend: Backend, *, with_iap: bool) -> None:
             },
         },
     }
-    place.declare("HealthCheckPolicy", backend.workload, {"default": check, "targetRef": target})
+    checked = place.declare(
+        "HealthCheckPolicy", backend.workload, {"default": check, "targetRef": target}
+    )
+    return behind, checked
 
 
 def _admission(place: Place) -> None:

@@ -16,8 +16,9 @@ import pulumi_gcp as gcp
 THRESHOLDS = (0.5, 0.9, 1.0)
 _PERIOD_S = 300
 _TIMEOUT_S = 10
-_OK = 200
-_REDIRECT = 302
+_OK = (200,)
+# To Google's sign-in, or its page where the redirect is followed.
+_SIGN_IN = (302, 200)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +114,7 @@ class Uptime(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _check(self, host: str, args: UptimeArgs) -> gcp.monitoring.UptimeCheckConfig:
-        expected = _REDIRECT if args.behind_iap else _OK
+        expected = _SIGN_IN if args.behind_iap else _OK
         return gcp.monitoring.UptimeCheckConfig(
             host,
             gcp.monitoring.UptimeCheckConfigArgs(
@@ -127,8 +128,9 @@ class Uptime(pulumi.ComponentResource):
                     validate_ssl=True,
                     accepted_response_status_codes=[
                         gcp.monitoring.UptimeCheckConfigHttpCheckAcceptedResponseStatusCodeArgs(
-                            status_value=expected
+                            status_value=each
                         )
+                        for each in expected
                     ],
                 ),
                 monitored_resource=gcp.monitoring.UptimeCheckConfigMonitoredResourceArgs(

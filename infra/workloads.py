@@ -5,7 +5,9 @@ and adding to them: who a pod is to Google Cloud, its ConfigMap and Secrets, how
 a digest by which a changed configuration rolls the pods. Does not describe a container; a kind
 without a row in KINDS is refused.
 
-Everything goes with the cluster: where the cluster is deleted, nothing of it is asked for first.
+A teardown deletes the namespace and asks for nothing in it one by one. It does not leave that to
+the cluster's deletion: disks of claims, and what GKE made for Services, would outlive the cluster,
+cost money, and hold on to the network.
 """
 
 import hashlib
@@ -110,40 +112,54 @@ class Workloads(pulumi.ComponentResource):
         for each in objects:
             by_kind.setdefault(each["kind"], []).append(_completed(each, objects, args))
         (namespace,) = by_kind.pop("Namespace")
-        self.namespace = self._declare(namespace, protect=args.protect)
+        ready = [*args.ready, *args.cluster.nodes]
+        self.namespace = self._namespace(namespace, ready, protect=args.protect)
         before = [self.namespace]
-        first = [self._declare(each, before) for kind in _FIRST for each in by_kind.pop(kind, [])]
-        started = [*before, *first, *args.ready, *args.cluster.nodes]
+        first = [self._within(each, before) for kind in _FIRST for each in by_kind.pop(kind, [])]
+        started = [*before, *first]
         running: list[pulumi.Resource] = []
         for kind in _RUNNING:
             wait_for = [*started, *running]
-            running += [self._declare(each, wait_for) for each in by_kind.pop(kind, [])]
+            running += [self._within(each, wait_for) for each in by_kind.pop(kind, [])]
         for rest in by_kind.values():
             for each in rest:
-                self._declare(each, before)
+                self._within(each, before)
         self.running = running
         self.register_outputs({})
 
-    def _declare(
-        self, body: Object, wait_for: Sequence[pulumi.Resource] = (), *, protect: bool = False
+    def _namespace(
+        self, body: Object, wait_for: Sequence[pulumi.Resource], *, protect: bool
     ) -> pulumi.Resource:
+        """The namespace, and so all in it, after what pods need, and deleted before that."""
+        return self._declare(
+            body,
+            pulumi.ResourceOptions(
+                protect=protect,
+                depends_on=[*wait_for],
+                # Servers end their requests, disks are given back: that takes minutes.
+                custom_timeouts=pulumi.CustomTimeouts(delete="20m"),
+            ),
+        )
+
+    def _within(self, body: Object, wait_for: Sequence[pulumi.Resource]) -> pulumi.Resource:
+        patience = _PATIENCE if body["kind"] in _RUNNING else None
+        return self._declare(
+            body,
+            pulumi.ResourceOptions(
+                deleted_with=self.namespace, depends_on=[*wait_for], custom_timeouts=patience
+            ),
+        )
+
+    def _declare(self, body: Object, options: pulumi.ResourceOptions) -> pulumi.Resource:
         fields = {
             _snake_case(key): value
             for key, value in body.items()
             if key not in {"apiVersion", "kind"}
         }
-        kind, name = name_of(body)
+        _, name = name_of(body)
+        ours = pulumi.ResourceOptions(parent=self, provider=self._cluster.provider)
         return KINDS[kind_of(body)](
-            name,
-            **fields,
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                provider=self._cluster.provider,
-                deleted_with=self._cluster.resource,
-                depends_on=[*wait_for],
-                protect=protect,
-                custom_timeouts=_PATIENCE if kind in _RUNNING else None,
-            ),
+            name, **fields, opts=pulumi.ResourceOptions.merge(ours, options)
         )
 
 

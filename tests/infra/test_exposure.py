@@ -161,6 +161,22 @@ def test_the_proxy_stands_before_both_servers_or_neither() -> None:
         }
 
 
+def test_no_route_leads_past_the_proxy_while_things_are_made() -> None:
+    routes = custom(WITH_IAP, "HTTPRoute")
+    for service in ("label-studio", "lakefs"):
+        before = {
+            custom(WITH_IAP, kind)[service].urn
+            for kind in ("GCPBackendPolicy", "HealthCheckPolicy")
+        }
+        assert before <= routes[service].depends_on
+
+
+def test_the_load_balancer_goes_before_what_it_holds_on_to() -> None:
+    gateway = custom(BY_HAND, "Gateway")["public"]
+    for kind in ("SSLPolicy", "CertificateMap", "compute/globalAddress:GlobalAddress"):
+        assert BY_HAND.one(kind).urn in gateway.depends_on
+
+
 def test_members_pass_to_these_hosts_alone() -> None:
     granted = WITH_IAP.of("WebIamMember")
     assert {each.at("member") for each in granted} == {*MEMBERS}

@@ -94,14 +94,14 @@ def test_pods_start_after_all_they_need_and_services_hold_up_nothing() -> None:
         for kind in ("ConfigMap", "PersistentVolumeClaim", "Secret", "ServiceAccount")
         for each in recorded.of(f"core/v1:{kind}")
     } | {each.urn for each in recorded.of("networking.k8s.io/v1:NetworkPolicy")}
-    cluster = recorded.one("container/cluster:Cluster").urn
     for each in (database, *recorded.of("apps/v1:Deployment"), *recorded.of("batch/v1:CronJob")):
-        assert needed | {cluster, namespace} <= each.depends_on
+        assert needed | {namespace} <= each.depends_on
         assert not services & each.depends_on, "Pulumi waits for a Service until pods answer"
     for each in (*recorded.of("apps/v1:Deployment"), *recorded.of("batch/v1:CronJob")):
         assert database.urn in each.depends_on
+    cluster = recorded.one("container/cluster:Cluster").urn
     for each in objects(recorded):
-        assert each.urn == namespace or namespace in each.depends_on
+        assert (cluster if each.urn == namespace else namespace) in each.depends_on
 
 
 def test_standard_nodes_stand_before_pods() -> None:
@@ -124,7 +124,7 @@ def test_standard_nodes_stand_before_pods() -> None:
         )
 
     recorded = with_cluster(declare, pool=POOL)
-    assert recorded.one("NodePool").urn in recorded.one("apps/v1:Deployment").depends_on
+    assert recorded.one("NodePool").urn in recorded.one("core/v1:Namespace").depends_on
 
 
 @pytest.mark.parametrize("overlay", ["dev", "prod"])
@@ -138,13 +138,13 @@ def test_every_object_of_an_overlay_is_declared_as_it_is_written(overlay: str) -
 
 
 @pytest.mark.parametrize("overlay", ["dev", "prod"])
-def test_everything_goes_with_the_cluster_and_by_its_provider(overlay: str) -> None:
+def test_everything_goes_with_the_namespace_which_is_asked_for(overlay: str) -> None:
     recorded = whole(overlay)
     (provider,) = recorded.of("pulumi:providers:kubernetes")
-    cluster = recorded.one("container/cluster:Cluster")
+    namespace = recorded.one("core/v1:Namespace").urn
     for each in objects(recorded):
         assert each.provider == provider.urn
-        assert each.deleted_with == cluster.urn
+        assert each.deleted_with == ("" if each.urn == namespace else namespace)
 
 
 def test_counts_and_accounts_are_the_cloud_s() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from tests.infra.answers import Wire
-from tests.infra.invariants.rule import called, invariant, kubernetes, setting
+from tests.infra.invariants.rule import called, invariant, kubernetes, setting, waited_for
 from tests.infra.recording import Recorded, Resource
 
 Spec: TypeAlias = Mapping[str, Wire]
@@ -171,7 +171,8 @@ def a_changed_configuration_rolls_the_pods(recorded: Recorded) -> Iterator[str]:
 def servers_start_after_what_they_need(recorded: Recorded) -> Iterator[str]:
     """Their grants, their Secrets and their policies: a pod that is denied may never ask again."""
     for each in kubernetes(recorded, "Deployment"):
-        waits = {urn.split("::")[2].rpartition("$")[2] for urn in each.depends_on}
+        urns = waited_for(recorded, each)
+        waits = {urn.split("::")[2].rpartition("$")[2] for urn in urns}
         needed = {
             "gcp:serviceaccount/iAMMember:IAMMember",
             "gcp:storage/bucketIAMMember:BucketIAMMember",

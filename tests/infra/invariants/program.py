@@ -85,12 +85,16 @@ def the_kubernetes_provider_lives_with_its_cluster(recorded: Recorded) -> Iterat
 
 
 @invariant
-def every_kubernetes_object_goes_with_the_cluster(recorded: Recorded) -> Iterator[str]:
-    """But for what GKE makes load balancers of: those would outlive it, and hold the network."""
-    cluster = recorded.one(_CLUSTER)
+def every_kubernetes_object_goes_with_its_namespace(recorded: Recorded) -> Iterator[str]:
+    """And that is asked for: what GKE made for it would outlive the cluster and hold the network.
+
+    What GKE makes load balancers of is asked for one by one, before.
+    """
+    (namespace,) = kubernetes(recorded, "Namespace")
     for each in kubernetes(recorded):
         is_balancer = any(component in each.parent for component in _BALANCED)
-        if each.deleted_with != ("" if is_balancer else cluster.urn):
+        is_asked_for = is_balancer or each.urn == namespace.urn
+        if each.deleted_with != ("" if is_asked_for else namespace.urn):
             yield f"{called(each)} is deleted with {each.deleted_with or 'nothing'}"
 
 

@@ -47,13 +47,13 @@ _EXPOSURE = [
             "google_s_own_login_stands_before_people_s_pages",
         ),
         (
-            '    place.declare("HealthCheckPolicy"',
-            '    place.declare("GCPBackendPolicy"',
+            '        "HealthCheckPolicy", backend.workload',
+            '        "GCPBackendPolicy", backend.workload',
             "refused",
         ),
         (
-            'backend.workload, {"default": check, "targetRef": target})',
-            'backend.workload, {"default": check, "targetRef": {**target, "name": "other"}})',
+            'backend.workload, {"default": check, "targetRef": target}',
+            'backend.workload, {"default": check, "targetRef": {**target, "name": "other"}}',
             "load_balancers_ask_whether_a_server_is_ready",
         ),
         scenario="public",

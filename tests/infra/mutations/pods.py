@@ -69,19 +69,19 @@ _PODS = [
             "a_changed_configuration_rolls_the_pods",
         ),
         (
-            "        started = [*before, *first, *args.ready, *args.cluster.nodes]",
-            "        started = [*before, *first, *args.cluster.nodes]",
+            "        ready = [*args.ready, *args.cluster.nodes]",
+            "        ready = [*args.cluster.nodes]",
             "servers_start_after_what_they_need",
         ),
         (
-            "                provider=self._cluster.provider,\n",
-            "",
+            "parent=self, provider=self._cluster.provider)",
+            "parent=self)",
             "every_kubernetes_object_uses_the_cluster_s_provider",
         ),
         (
-            "                deleted_with=self._cluster.resource,\n",
-            "",
-            "every_kubernetes_object_goes_with_the_cluster",
+            "                deleted_with=self.namespace,",
+            "               ",
+            "every_kubernetes_object_goes_with_its_namespace",
         ),
         (
             "    return pulumi.Output.unsecret(known.apply(_digest))",
@@ -89,8 +89,8 @@ _PODS = [
             "no_secret_is_in_plain_text",
         ),
         (
-            "                parent=self,\n                provider",
-            "                provider",
+            "parent=self, provider=self._cluster.provider)",
+            "provider=self._cluster.provider)",
             "every_resource_has_a_component_for_parent",
         ),
         (
@@ -113,7 +113,7 @@ _PODS = [
             "        self.running = running\n"
             '        kubernetes.helm.v3.Release("chart", chart="postgresql",'
             " opts=pulumi.ResourceOptions(parent=self, provider=self._cluster.provider,"
-            " deleted_with=self._cluster.resource))\n",
+            " deleted_with=self.namespace))\n",
             "nothing_is_declared_that_needs_a_provider_s_own_code",
         ),
     ),
