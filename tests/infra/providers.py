@@ -48,6 +48,9 @@ REPLACING: Mapping[str, frozenset[str]] = {
     ),
     "gcp:sql/user:User": frozenset({"name", "instance", "host"}),
     "gcp:storage/bucket:Bucket": frozenset({"name", "location", "project"}),
+    "random:index/randomPassword:RandomPassword": frozenset(
+        {"keepers", "length", "lower", "number", "numeric", "special", "upper"}
+    ),
     "gcp:storage/bucketIAMMember:BucketIAMMember": frozenset({"bucket", "role", "member"}),
 }
 _IDENTITY_OF_OBJECT = frozenset({"apiVersion", "kind", "metadata.name", "metadata.namespace"})
