@@ -44,6 +44,7 @@ class Check(StrEnum):
     SNAPSHOT = "snapshot"
     ROUNDS = "rounds"
     RECORDS = "records"
+    IMAGES = "images"
     GATES = "gates"
 
 

@@ -63,11 +63,11 @@ def add_media(
         found.path: found for found in context.lake.list_objects(head, MEDIA_PREFIX, metadata=True)
     }
     images, ignored = _check(context, files)
-    new = {key: sha for key, sha in images.items() if media_path(key) not in there}
+    new = {key: found.sha256 for key, found in images.items() if media_path(key) not in there}
     changed = {
-        key: sha
-        for key, sha in images.items()
-        if media_path(key) in there and not _is_same(there[media_path(key)], sha)
+        key: found.sha256
+        for key, found in images.items()
+        if media_path(key) in there and not _is_same(there[media_path(key)], found)
     }
     if changed and not replace:
         _refuse_replacement(sorted(changed))
@@ -85,17 +85,26 @@ def add_media(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Digests:
+    """What tells an image's bytes from others, in hex."""
+
+    sha256: str
+    md5: str
+
+
 def _check(
     context: Context, files: Sequence[MediaFile]
-) -> tuple[Mapping[TaskKey, str], Sequence[Ignored]]:
-    """Each image's SHA-256 by key, and the files that are no images."""
-    images: dict[TaskKey, str] = {}
+) -> tuple[Mapping[TaskKey, _Digests], Sequence[Ignored]]:
+    """Each image's digests by key, and the files that are no images."""
+    images: dict[TaskKey, _Digests] = {}
     ignored: list[Ignored] = []
     with context.reporter.phase("checking files", len(files)) as phase:
         for file in files:
             found = read_image(file)
             if isinstance(found, Image):
-                images[file.key] = found.sha256
+                md5 = hashlib.md5(found.data, usedforsecurity=False).hexdigest()
+                images[file.key] = _Digests(sha256=found.sha256, md5=md5)
             else:
                 ignored.append(found)
             phase.advance()
@@ -138,12 +147,13 @@ def _uploads(files: Mapping[TaskKey, MediaFile]) -> Iterator[Upload]:
         )
 
 
-def _is_same(found: StoredObject, sha256: str) -> bool:
+def _is_same(found: StoredObject, image: _Digests) -> bool:
     """Whether the stored object has these bytes.
 
-    One imported without a SHA-256 counts as other bytes.
+    Of one imported without its SHA-256, lakeFS's checksum tells: the md5 the bucket knew.
     """
-    return found.metadata.get("sha256") == sha256
+    stated = found.metadata.get("sha256")
+    return stated == image.sha256 if stated else found.checksum == image.md5
 
 
 def _refuse_same_keys(files: Sequence[MediaFile]) -> None:

@@ -29,10 +29,11 @@ from ops.core.names import (
 )
 from ops.core.records import CommitId
 from ops.core.rounds import Manifest, RoundState
-from ops.errors import ConfigurationError, OpsError
+from ops.errors import ConfigurationError, InvalidDataError, OpsError
 from ops.ports import Lake, Studio
 from ops.runner.context import Context, branch_manifest, main_head, read_ontology
 from ops.runner.gates import gate_state
+from ops.runner.sources import look_at_sources
 from ops.runner.verify import unaccounted_commits
 
 TESTED_LAKEFS = "1.84."
@@ -234,6 +235,28 @@ def _tags(name: str, context: Context) -> Diagnosis:
     )
 
 
+def _sources(name: str, context: Context) -> Diagnosis:
+    """Those that lie in a bucket are what was imported."""
+    report = look_at_sources(context, _head(context), most_probed=_MOST_PROBED)
+    if report.stale:
+        error = InvalidDataError(
+            "pictures-stale",
+            f"{len(report.stale)} pictures are not what was imported: {report.stale[0].message}",
+            subject=report.stale[0].picture.path,
+            unchanged="nothing was changed",
+            hint=f"{report.stale[0].remedy}\nops dataset verify",
+        )
+        return failed(name, error)
+    if report.unasked:
+        bucket, reason = next(iter(report.unasked.items()))
+        said = f"lakeFS reads those in bucket {bucket}; whether they changed is not known: {reason}"
+        return suspect(name, said, remedy=f"ops bucket info gs://{bucket}")
+    return healthy(name, f"{report.count} pictures lie in a bucket, as they were imported")
+
+
+_MOST_PROBED = 100
+
+
 def _branches(name: str, context: Context) -> Diagnosis:
     """None is left over from a command that was interrupted."""
     lake = context.lake
@@ -337,6 +360,7 @@ _LAKE_LOOKS: Mapping[str, Look] = {
     "ontology": _ontology,
     "history": _history,
     "tags": _tags,
+    "sources": _sources,
     "branches": _branches,
 }
 _STUDIO_LOOKS: Mapping[str, Look] = {"label-studio": _studio, "account": _account}

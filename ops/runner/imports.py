@@ -18,8 +18,8 @@ from ops.core.records import CommitId, Json, TaskKey
 from ops.core.sources import (
     ACCEPTABLE,
     REMEDIES,
-    Refusal,
     Candidate,
+    Refusal,
     Why,
     is_hidden,
     key_of,

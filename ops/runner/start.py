@@ -44,6 +44,7 @@ from ops.runner.context import (
 )
 from ops.runner.copies import find_copies
 from ops.runner.selection import select_tasks
+from ops.runner.sources import refuse_stale
 
 BATCH = 1000
 """Tasks an import request: 1 000 to 2 500 is fastest on Label Studio 1.23."""
@@ -91,14 +92,14 @@ def start_round(
 ) -> Started:
     """Start a round, go on starting it, or find it open.
 
-    About 20 requests and one a 1 000 tasks to each server. Repeatable: a second run finds what the
-    first one did.
+    About 20 requests and one a 1 000 tasks to each server, and for pictures that lie in a bucket
+    what ops/runner/sources.py says. Repeatable: a second run finds what the first one did.
 
     Raises:
         UsageError: the name cannot name a round.
         NotFoundError: the repository is not set up, or a task that was named has no image.
-        RefusedError: no task is selected, the round is finished or aborted, or it is open with
-            another selection.
+        RefusedError: no task is selected, a picture in a bucket is gone or changed, the round is
+            finished or aborted, or it is open with another selection.
         ConfigurationError: Label Studio cannot show the pictures.
     """
     check_round_name(name)
@@ -216,7 +217,7 @@ class _Start:
         """The tasks asked for, at the base; what the round will need of it can be read.
 
         Raises:
-            RefusedError: there are none.
+            RefusedError: there are none, or a picture's bytes are not those that were imported.
         """
         read_ontology(self._context.lake, self.base)
         entries = select_tasks(self._context, self.base, self._selection)
@@ -229,6 +230,7 @@ class _Start:
                 unchanged="nothing was written",
                 hint="add pictures with: ops data add PATH\nor take labeled ones too: --all",
             )
+        refuse_stale(self._context, self.base, [entry.task.media.path for entry in entries])
         return {entry.task.key: entry for entry in entries}
 
     def _refuse_taken_name(self) -> None:

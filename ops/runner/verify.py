@@ -38,6 +38,7 @@ from ops.ports import Commit, Lake
 from ops.runner.context import Context, main_head, read_manifest
 from ops.runner.dataset import resolve
 from ops.runner.gates import gate_state
+from ops.runner.sources import look_at_sources
 from ops.runner.verify_state import StateAudit
 
 
@@ -142,7 +143,8 @@ def verify_dataset(
     """Audit main as it is at a ref.
 
     Cost: up to seven requests a commit; two a round, and a listing of its version's records; of the
-    state, two listings, four files, and one read a record that the snapshot does not hold. Memory:
+    state, two listings, four files, and one read a record that the snapshot does not hold; of
+    pictures that lie in a bucket, what ops/runner/sources.py says. Memory:
     one version's records, 2 KB each, and its rows.
 
     Args:
@@ -164,7 +166,7 @@ def verify_dataset(
         since=audit.since,
         checks=[
             *(audit.history(), audit.versions(), snapshot),
-            *(audit.rounds(), records, audit.gates()),
+            *(audit.rounds(), records, audit.images(), audit.gates()),
         ],
     )
 
@@ -324,6 +326,34 @@ class _Audit:
             return
         recorded = {record_key(path) for path in _records_at(self._lake, commit)} & keys
         yield from round_findings(manifest, task_list=task_list, line=self._line, recorded=recorded)
+
+    def images(self) -> Checked:
+        """Pictures that lie in a bucket are what was imported; lakeFS keeps the others itself."""
+        report = look_at_sources(self._context, self.commit)
+        found = [
+            Finding(
+                check=Check.IMAGES,
+                code=f"picture-{stale.fate.value}",
+                message=stale.message,
+                subject=stale.picture.path,
+                commit=self.commit,
+                remedy=stale.remedy,
+            )
+            for stale in report.stale
+        ]
+        found += [
+            Finding(
+                check=Check.IMAGES,
+                code="bucket-not-asked",
+                message=f"bucket {bucket} was not asked whether pictures changed: {reason}; lakeFS "
+                "was asked whether they are there",
+                subject=bucket,
+                remedy=f"ops bucket info gs://{bucket}",
+                is_info=True,
+            )
+            for bucket, reason in report.unasked.items()
+        ]
+        return Checked(check=Check.IMAGES, looked_at=f"{report.count} in a bucket", findings=found)
 
     def gates(self) -> Checked:
         """Main's gate files and its protection, as they are now. Six requests."""

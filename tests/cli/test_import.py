@@ -2,22 +2,35 @@
 
 import hashlib
 import uuid
-from collections.abc import Mapping
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from ops.bucket import GoogleBucket
+from ops.cli.progress import QuietReporter
+from ops.core.buckets import parse_address
+from ops.core.label_config import LabelKind, write_label_config
+from ops.core.names import LABEL_CONFIG_PATH
 from ops.lake.in_place import LakeFSInPlace
 from ops.local import Connection
+from ops.ports import Phase
+from ops.runner.context import Context
+from ops.runner.imports import import_media
 from ops.studio import LabelStudio
 from ops.studio.annotators import StudioAnnotators
 from tests.cli.conftest import Call
 from tests.cli.test_round import CHOICE, Line, variables_for
 from tests.gcs.fixtures import client
 from tests.gcs.front import Front
+from tests.lake_bench import save
 from tests.pictures import draw_pictures
 
 pytestmark = pytest.mark.servers
@@ -264,3 +277,129 @@ def test_a_repository_on_a_disk_takes_nothing_of_a_bucket(
     refused = line.fail("data", "import", f"gs://{place.bucket}/shots/")
     assert (refused["exit_code"], refused["code"]) == (4, "not-in-a-bucket")
     assert "ops data add" in refused["hint"]
+
+
+def _noise(seed: int) -> bytes:
+    """A picture of more than 64 KiB."""
+    picture = Image.frombytes("RGB", (200, 200), Random(seed).randbytes(120_000))  # noqa: S311 - noise
+    stream = BytesIO()
+    picture.save(stream, "PNG")
+    assert len(stream.getvalue()) > 100_000
+    return stream.getvalue()
+
+
+def test_of_a_large_picture_its_beginning_is_read_and_no_more(place: Place, tmp_path: Path) -> None:
+    """It has no SHA-256 then, and is told from others by its md5."""
+    data = _noise(1)
+    place.put("large/p.png", data)
+    place.cloud.seen.clear()
+    done = place.line.do("data", "import", f"gs://{place.bucket}/large/")
+    assert done["data"]["unhashed"] == ["p.png"]
+    assert len([line for line in place.cloud.seen if "alt=media" in line]) == 1
+    [placed] = place.lake.placed("main", "images/")
+    assert placed.metadata == {"width": "200", "height": "200"}
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / "p.png").write_bytes(data)
+    assert place.line.do("data", "add", "again")["data"]["unchanged"] == ["p.png"]
+    (tmp_path / "again" / "p.png").write_bytes(_noise(2))
+    assert place.line.fail("data", "add", "again")["code"] == "image-exists"
+
+
+def test_read_whole_a_damaged_picture_is_found(place: Place) -> None:
+    """And the others have their SHA-256."""
+    place.put("large/cut.png", _noise(1)[:100_000])
+    place.put("large/whole.png", _noise(2))
+    source = f"gs://{place.bucket}/large/"
+    blind = place.line.do("data", "import", source, "--dry-run")
+    assert blind["data"]["added"] == ["cut.png", "whole.png"]
+    done = place.line.do("data", "import", source, "--whole")
+    assert (done["data"]["added"], done["data"]["unhashed"]) == (["whole.png"], [])
+    assert [one["name"] for one in done["data"]["ignored"]] == ["large/cut.png"]
+
+
+def test_an_import_that_was_killed_goes_on(place: Place) -> None:
+    """What is named to lakeFS is not named again; a commit without its merge is merged."""
+    source = parse_address(f"gs://{place.bucket}/shots/")
+    with closing(LabelStudio("http://127.0.0.1:1", "unused")) as studio:
+        context = Context(
+            lake=place.lake,
+            studio=studio,
+            reporter=QuietReporter(),
+            actor="lena@example.org",
+            now=lambda: datetime.now(UTC),
+            new_id=lambda: uuid.uuid4().hex,
+            tool_version="0",
+            in_place=place.lake,
+            open_bucket=GoogleBucket,
+        )
+        with pytest.raises(_KilledError):
+            import_media(replace(context, reporter=_Killer("naming pictures to lakeFS")), source)
+        [(branch, _)] = place.lake.branches("data-")
+        named = len(list(place.lake.uncommitted(branch)))
+        assert named >= 1
+        done = import_media(context, source)
+    assert len(done.added) == 3
+    assert place.keys == [*place.pictures]
+    assert list(place.lake.branches("data-")) == []
+
+
+class _KilledError(Exception):
+    pass
+
+
+class _Killer(QuietReporter):
+    """Narrates nowhere, and is the end of one phase."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._title = title
+
+    @contextmanager
+    def phase(self, title: str, total: int | None = None) -> Generator[Phase]:
+        """Open a phase; within the one that was named, the first unit done is the last."""
+        with super().phase(title, total) as phase:
+            yield _Bomb() if title == self._title else phase
+
+
+class _Bomb:
+    def advance(self, count: int = 1) -> None:
+        """End it all."""
+        if count:
+            raise _KilledError
+
+
+@pytest.mark.parametrize("how", ["gone", "other", "short", "same size"])
+@pytest.mark.parametrize("asks_bucket", [True, False])
+def test_bytes_that_are_not_what_was_imported_are_told(
+    how: str, asks_bucket: bool, place: Place
+) -> None:
+    """By verify, doctor and round start; without the bucket, what lakeFS can tell of them."""
+    line, name = place.line, "shots/p001.png"
+    config = write_label_config(["brie", "gouda"], LabelKind.BOXES)
+    save(place.lake, "main", {LABEL_CONFIG_PATH: config.encode()})
+    line.do("data", "import", f"gs://{place.bucket}/shots/")
+    data = place.pictures["p001.png"]
+    if how == "gone":
+        place.google.blob(name).delete()
+    else:
+        place.put(name, {"other": data * 2, "short": b"short"}.get(how, data[::-1]))
+    listing = f"GET /storage/v1/b/{place.bucket}/o[?]"
+    with place.cloud.refusing("nothing" if asks_bucket else listing, 403):
+        document = line.do("dataset", "verify", exit_code=9)
+        doctor = line.fail("doctor")
+        start = line.call("round", "start", "first", "--dry-run", "--json", **line.variables)
+    found = [one for one in document["data"]["findings"] if one["check"] == "images"]
+    codes = [one["code"] for one in found]
+    is_noticed = asks_bucket or how in {"gone", "short"}
+    expected = ["picture-gone" if how == "gone" else "picture-changed"] if is_noticed else []
+    assert codes == expected + ([] if asks_bucket else ["bucket-not-asked"])
+    if is_noticed:
+        assert found[0]["subject"] == "images/p001.png"
+        assert "gcloud storage cp" in found[0]["remedy"]
+        assert "sources" in doctor["where"]
+        assert "fail: 1 pictures are not what was imported" in doctor["where"]["sources"]
+        assert start.document["errors"][0]["code"] == "pictures-stale"
+        assert start.exit_code == 4
+    else:
+        assert start.exit_code == 0
+        assert doctor["where"]["sources"].startswith("warn")
