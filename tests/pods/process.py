@@ -139,7 +139,7 @@ def tail(log: Path) -> str:
     return "\n".join(line[:_LINE_LENGTH] for line in lines)
 
 
-def wait_for(condition: Callable[[], bool], what: str, *, timeout_s: float = 60) -> None:
+def wait_for(condition: Callable[[], bool], what: str, *, timeout_s: float = 180) -> None:
     """Wait until something is so.
 
     Raises:
