@@ -201,7 +201,7 @@ def test_the_reference_reader_takes_it() -> None:
 
 
 def test_docker_compose_takes_it() -> None:
-    """`docker compose config`, where there is a client; the test above needs none, and is the law."""
+    """`docker compose config`, where there is a client; the test above needs none."""
     command = client()
     if command is None:
         pytest.skip("NO DOCKER COMPOSE: install Debian's docker-compose, or the compose plugin")
