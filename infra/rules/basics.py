@@ -145,7 +145,7 @@ def _unprotected(settings: Settings) -> Iterator[Problem]:
 
 
 def _nodes(settings: Settings) -> Iterator[Problem]:
-    if settings.cluster_mode is ClusterMode.AUTOPILOT:
+    if settings.cluster_mode == ClusterMode.AUTOPILOT:
         for field in ("node_machine_type", "node_count_max"):
             if getattr(settings, field) != default_of(field):
                 yield Problem(

@@ -13,7 +13,7 @@ _CUSTOM_TIER = re.compile(r"db-custom-([1-9][0-9]?)-([1-9][0-9]{3,6})", re.ASCII
 
 
 def _in_cluster(settings: Settings) -> Iterator[Problem]:
-    if settings.database is not Database.IN_CLUSTER:
+    if settings.database != Database.IN_CLUSTER:
         return
     if settings.database_high_availability:
         yield Problem(
@@ -43,7 +43,7 @@ def _in_cluster(settings: Settings) -> Iterator[Problem]:
 
 
 def _tier(settings: Settings) -> Iterator[Problem]:
-    if settings.database is Database.IN_CLUSTER:
+    if settings.database == Database.IN_CLUSTER:
         return
     tier = settings.database_tier
     if tier in _SHARED_CORE_TIERS:

@@ -149,6 +149,13 @@ def test_every_child_has_the_component_for_a_parent_and_outputs_are_registered(
     )
 
 
+def test_types_of_components_are_for_good() -> None:
+    """They are part of every URN below them: another one would be another bucket."""
+    types = {each.type for recorded in ALL for each in recorded.resources if not each.custom}
+    parts = ("DataBuckets", "Encryption", "Network", "Services", "WorkloadIdentity")
+    assert types == {f"labeling-ops:infra:{part}" for part in parts}
+
+
 def _stack(recorded: Recorded) -> set[str]:
     return {urn for urn in recorded.parents_finished if "pulumi:pulumi:Stack" in urn}
 
@@ -160,6 +167,7 @@ def test_an_api_is_never_disabled() -> None:
         "storage.googleapis.com",
     }
     assert all(each.at("disableOnDestroy") is False for each in declared)
+    assert all(each.at("disableDependentServices") is False for each in declared)
     assert all(each.at("project") == PROJECT for each in declared)
 
 
