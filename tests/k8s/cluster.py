@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -54,6 +54,7 @@ class Cluster:
         kubeconfig: a file with both, and with the authority that signed the server's certificate.
         authority: that authority's certificate.
         home: where the logs are.
+        behind: by a pod's port, the port of this machine that a port-forward to it ends at.
     """
 
     url: str
@@ -61,6 +62,7 @@ class Cluster:
     kubeconfig: Path
     authority: Path
     home: Path
+    behind: Mapping[int, int] = field(default_factory=dict[int, int])
 
     def kubectl(
         self, *arguments: str, said: str | None = None, check: bool = True
@@ -106,8 +108,12 @@ def cluster() -> Iterator[Cluster]:
 
 
 @contextmanager
-def started() -> Generator[Cluster]:
-    """Start a cluster and stop it again. Some seconds, once its programs are built."""
+def started(behind: Mapping[int, int] | None = None) -> Generator[Cluster]:
+    """Start a cluster and stop it again. Some seconds, once its programs are built.
+
+    Args:
+        behind: where a port-forward to a pod's port ends: a port of this machine.
+    """
     etcd = shutil.which("etcd")
     if etcd is None:
         message = "NO CLUSTER: no etcd on PATH (Debian: etcd-server)"
@@ -116,7 +122,7 @@ def started() -> Generator[Cluster]:
     home = Path(tempfile.mkdtemp(prefix="labeling-ops-cluster-"))
     try:
         with ExitStack() as running:
-            yield _start(home, etcd, running)
+            yield _start(home, etcd, running, behind or {})
     finally:
         shutil.rmtree(home)
 
@@ -138,12 +144,12 @@ def kubectl() -> str:
     return str(built("kubectl"))
 
 
-def _start(home: Path, etcd: str, running: ExitStack) -> Cluster:
+def _start(home: Path, etcd: str, running: ExitStack, behind: Mapping[int, int]) -> Cluster:
     ports: list[int] = []
     for _ in range(4):
         ports.append(free_port(besides=ports))
     etcd_url, peer_url = (f"http://{HOST}:{port}" for port in ports[:2])
-    the_cluster = _prepared(home, f"https://{HOST}:{ports[2]}")
+    the_cluster = replace(_prepared(home, f"https://{HOST}:{ports[2]}"), behind=behind)
     programs = _Programs(home, running)
     programs.start(
         etcd,
@@ -163,9 +169,13 @@ def _start(home: Path, etcd: str, running: ExitStack) -> Cluster:
     programs.start(
         built("kwok"),
         f"--kubeconfig={the_cluster.kubeconfig}",
-        f"--config={_stages(home)}",
+        f"--config={_stages(home, behind)}",
         "--manage-all-nodes",
         f"--server-address={HOST}:{ports[3]}",
+        # As a kubelet: who asks the API server for a port-forward is handed on to there.
+        *(f"--node-ip={HOST}", f"--node-port={ports[3]}"),
+        f"--tls-cert-file={the_cluster.authority}",
+        f"--tls-private-key-file={the_cluster.authority.with_suffix('.key')}",
     )
     the_cluster.kubectl("apply", "--filename=-", said=yaml.safe_dump_all(_fixtures()))
     programs.wait(lambda: _nodes_are_ready(the_cluster), "both nodes are ready")
@@ -302,7 +312,7 @@ def _nodes_are_ready(running: Cluster) -> bool:
     return ready == ["True"] * len(_ZONES) and accounts.returncode == 0
 
 
-def _stages(home: Path) -> Path:
+def _stages(home: Path, behind: Mapping[int, int]) -> Path:
     """Give kwok's own description of how nodes, pods and volumes live, out of its module."""
     said = subprocess.run(
         ["go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"],
@@ -313,8 +323,23 @@ def _stages(home: Path) -> Path:
     )
     folder = Path(said.stdout.strip()) / "kustomize" / "stage"
     path = home / "stages.yaml"
-    path.write_text("\n---\n".join((folder / name).read_text() for name in _STAGES))
+    documents = [(folder / name).read_text() for name in _STAGES]
+    path.write_text("\n---\n".join([*documents, yaml.safe_dump(_port_forward(behind))]))
     return path
+
+
+def _port_forward(behind: Mapping[int, int]) -> Mapping[str, Any]:
+    """Where kwok lets port-forwards to any pod end."""
+    forwards = [
+        {"ports": [port], "target": {"address": HOST, "port": there}}
+        for port, there in behind.items()
+    ]
+    return {
+        "apiVersion": "kwok.x-k8s.io/v1alpha1",
+        "kind": "ClusterPortForward",
+        "metadata": {"name": "behind"},
+        "spec": {"forwards": forwards},
+    }
 
 
 def _fixtures() -> Sequence[Mapping[str, Any]]:
