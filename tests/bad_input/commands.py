@@ -86,6 +86,71 @@ def _options() -> Iterator[CommandCase]:
     )
 
 
+def _buckets() -> Iterator[CommandCase]:
+    """Nothing of this asks a bucket."""
+    addresses = (
+        ("none", "nothing", "", "''"),
+        ("s3", "another maker's bucket", "s3://pictures/a/", "s3://pictures/a/"),
+        ("folder", "a folder on the disk", "pictures/", "pictures/"),
+        ("scheme", "a scheme alone", "gs://", "gs://"),
+        ("slash", "a slash too many", "gs:///pictures/a", "gs:///pictures/a"),
+        ("capital", "a capital in the bucket's name", "gs://Pictures/a", "gs://Pictures/a"),
+        ("wildcard", "a pattern", "gs://pic*/a", "gs://pic*/a"),
+        ("url", "the browser's address", "https://storage.googleapis.com/pictures/a", "https://"),
+    )
+    for name, wrong, address, place in addresses:
+        yield CommandCase(
+            id=f"import-{name}",
+            wrong=f"{wrong} to import from",
+            arguments=("data", "import", address),
+            exit_code=USAGE,
+            code="bucket-address",
+            place=place,
+        )
+    rules = (
+        ("any", "every page there is", ("--origin", "*"), "any-origin", "*"),
+        ("any-too", "every page, among others", ("--origin", "https://a.example", "--origin", "*"),
+         "any-origin", "*"),
+        ("host", "a host for an origin", ("--origin", "a.example"), "cors-rule", "a.example"),
+        ("path", "a page for an origin", ("--origin", "https://a.example/p"), "cors-rule", "/p"),
+        ("empty", "a variable a script left empty", ("--origin", ""), "cors-rule", "--origin"),
+        ("header", "two headers in one", ("--origin", "https://a.example", "--response-header",
+         "Content-Type, ETag"), "cors-rule", "--response-header"),
+        ("age", "an age below zero", ("--origin", "https://a.example", "--max-age-s", "-1"),
+         "cors-rule", "--max-age-s"),
+    )  # fmt: skip
+    for name, wrong, options, code, place in rules:
+        yield CommandCase(
+            id=f"cors-{name}",
+            wrong=wrong,
+            arguments=("bucket", "cors", "set", "gs://pictures", *options),
+            exit_code=USAGE,
+            code=code,
+            place=place,
+        )
+    yield CommandCase(
+        id="cors-folder",
+        wrong="a folder, whose rules there are none of",
+        arguments=("bucket", "cors", "clear", "gs://pictures/a/"),
+        exit_code=USAGE,
+        code="bucket-address",
+        place="gs://pictures/a/",
+    )
+    for name, wrong, value in (
+        ("bucket-path", "a place in a bucket", "gs://pictures/a"),
+        ("bucket-s3", "another maker's bucket", "s3://pictures"),
+    ):
+        yield CommandCase(
+            id=f"setting-{name}",
+            wrong=wrong,
+            arguments=("bucket", "info"),
+            exit_code=CONFIGURATION,
+            code="setting-wrong",
+            place="bucket",
+            variables={"OPS_BUCKET": value},
+        )
+
+
 def _labels() -> Iterator[CommandCase]:
     for name, wrong, labels, place in (
         ("none", "nothing", "", "no label"),
@@ -298,6 +363,7 @@ def _settings_files() -> Iterator[CommandCase]:
 def cases() -> Iterator[CommandCase]:
     """Every bad command."""
     yield from _options()
+    yield from _buckets()
     yield from _labels()
     yield from _files()
     yield from _environment()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.cli.app import words
 from ops.cli.main import main
 from tests.bad_input.commands import CommandCase, cases
 from tests.cli.calls import FOREIGN, Said, check_envelope
@@ -44,17 +45,13 @@ def test_bad_command_is_refused_and_changes_nothing(
     exit_code = main([*case.arguments, "--json"])
     stdout, stderr = capsys.readouterr()
     said = Said(exit_code=exit_code, stdout=stdout, stderr=stderr)
-    document = check_envelope(said, _command(case))
+    document = check_envelope(said, words(case.arguments))
     [error] = document["errors"]
     assert (error["code"], exit_code) == (case.code, case.exit_code), error["message"]
     told = "\n".join([error["message"], str(error["subject"]), str(error["where"])])
     assert case.place in told
     assert "hunter2" not in told + str(error["hint"])
     assert tree(tmp_path) == before
-
-
-def _command(case: CommandCase) -> tuple[str, ...]:
-    return case.arguments[:1] if case.arguments[0] == "init" else case.arguments[:2]
 
 
 def tree(directory: Path) -> dict[str, bytes | None]:
