@@ -4,6 +4,7 @@ Owns a project: a copy of what `pulumi up` reads, so that stack files, the progr
 be changed by a test. Uses the CLI as a person does; the engine is the one on PATH or is built.
 """
 
+import atexit
 import contextlib
 import json
 import os
@@ -12,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -91,21 +93,27 @@ class Project:
 
 @contextlib.contextmanager
 def project(
-    folder: Path, *, stack: str, objects: Objects | None = None, root: Path = ROOT
+    folder: Path, *, stack: str, objects: Objects | None = None, resident: bool = True
 ) -> Generator[Project]:
-    """A copy of the project in an empty `folder`, its stack made and selected."""
+    """A copy of the project in an empty `folder`, its stack made and selected.
+
+    Unless `resident`, each command starts a language host of its own, as a person's does.
+    """
     copy, state, home = (folder / part for part in ("project", "state", "home"))
     for made in (copy, state, home):
         made.mkdir()
     for name in _READ_BY_PULUMI:
-        _copy(root / name, copy / name)
+        _copy(ROOT / name, copy / name)
     versions = {name: metadata.version(f"pulumi-{name}") for name in _PACKAGES}
     with serving(versions, objects) as (providers, journal):
         opened = Project(
             folder=copy,
             state=state,
             journal=journal,
-            environment=_environment(home, state, providers),
+            environment={
+                **_environment(home, state, providers),
+                **({"PULUMI_DEBUG_LANGUAGES": f"python:{_resident_host()}"} if resident else {}),
+            },
         )
         opened.pulumi("stack", "init", stack)
         yield opened
@@ -141,6 +149,21 @@ def _language_host(home: Path) -> Path:
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{language_host.__file__}" "$@"\n')
     program.chmod(0o755)
     return folder
+
+
+@cache
+def _resident_host() -> int:
+    """The port of a language host that serves the whole session; it ends when this process does."""
+    host = subprocess.Popen(
+        [sys.executable, language_host.__file__, language_host.RESIDENT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore"},
+        text=True,
+    )
+    atexit.register(host.communicate)
+    assert host.stdout is not None
+    return int(host.stdout.readline())
 
 
 def _pulumi() -> str:

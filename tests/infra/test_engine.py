@@ -203,10 +203,12 @@ def test_a_misspelled_setting_is_refused(empty: Project) -> None:
     assert "did you mean softDeleteDays?" in said.said
 
 
-def test_the_program_finds_its_modules_however_it_is_started(stack: Project) -> None:
-    """From the copy, and not from the checkout the tests run in."""
-    broken = stack.folder / "infra" / "naming.py"
-    broken.write_text("raise RuntimeError('this very file')\n")
-    said = stack.pulumi("preview", code=None)
+def test_the_program_runs_as_a_person_starts_it(tmp_path: Path) -> None:
+    """From the copy, and not from the checkout the tests run in; by a language host of its own."""
+    with project(tmp_path, stack="dev", resident=False) as opened:
+        opened.configure(BY_HAND)
+        assert opened.changes().keys() == {"create"}
+        (opened.folder / "infra" / "naming.py").write_text("raise RuntimeError('this very file')\n")
+        said = opened.pulumi("preview", code=None)
     assert said.returncode != 0
     assert "this very file" in said.said
