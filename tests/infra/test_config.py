@@ -17,7 +17,7 @@ from infra.config import (
     SettingsError,
     load,
 )
-from infra.rules import RULES, problems
+from infra.rules import RULES, accepted, problems
 from infra.settings import KEYS, default_of
 from tests.infra.recording import ROOT, record_component
 
@@ -368,7 +368,11 @@ GOOD_CASES: tuple[Mapping[str, Any], ...] = (
     {"bucket_location": "US", "region": "us-west2"},
     {"database_tier": "db-custom-1-3840"},
     {"database_tier": "db-custom-2-13312"},
+    {"database_tier": "db-custom-8-7424"},
     {"database_tier": "db-custom-96-638976"},
+    {"cluster_mode": ClusterMode.STANDARD, "node_count_max": 1},
+    {"cluster_mode": ClusterMode.STANDARD, "node_count_max": 100},
+    {"lakefs_replicas": 1, "label_studio_replicas": 1},
     {
         "database_tier": "db-g1-small",
         "database_high_availability": False,
@@ -404,6 +408,13 @@ def test_an_unsafe_choice_may_be_accepted_by_name() -> None:
     accepting = "or    accept it: pulumi config set --path 'accept[0]' in-cluster-protected"
     assert only_problem(unsafe).text().endswith(accepting)
     assert problems(replace(GOOD, **unsafe, accept=("in-cluster-protected",))) == ()
+
+
+def test_only_what_is_named_is_accepted() -> None:
+    unsafe = replace(GOOD, **{**CHEAP, "protect": True})
+    assert accepted(unsafe) == ()
+    named = replace(unsafe, accept=("in-cluster-protected",))
+    assert [each.code for each in accepted(named)] == ["in-cluster-protected"]
 
 
 def test_production_can_be_torn_down_and_warns_of_it_each_time(
