@@ -98,6 +98,7 @@ class Stand:
         self._ports = {Service.LAKEFS: free_port()}
         self._ports[Service.LABEL_STUDIO] = free_port(besides=self._ports.values())
         self._servers: dict[Service, Server] = {}
+        self._token = ""
 
     def url(self, service: Service) -> str:
         """A server's address."""
@@ -212,20 +213,28 @@ class Stand:
         return {**logs, "postgres": tail(self.postgres.log())}
 
     def connection(self) -> Connection:
-        """How to reach both servers; makes a token. Several requests."""
-        credentials = replace(
-            new_credentials(), label_studio_email=EMAIL,
-            label_studio_password=self.secrets.first_password,
-        )  # fmt: skip
+        """How to reach both servers; makes a token where the last one is no good any more."""
+        if not self._is_good(self._token):
+            credentials = replace(
+                new_credentials(),
+                label_studio_email=EMAIL,
+                label_studio_password=self.secrets.first_password,
+            )
+            self._token = obtain_token(State(ports=self._ports, credentials=credentials))
         return Connection(
             lakefs_url=self.url(Service.LAKEFS),
             lakefs_access_key_id=self.secrets.access_key_id,
             lakefs_secret_access_key=self.secrets.secret_access_key,
             label_studio_url=self.url(Service.LABEL_STUDIO),
-            label_studio_token=obtain_token(State(ports=self._ports, credentials=credentials)),
+            label_studio_token=self._token,
             label_studio_email=EMAIL,
             label_studio_password=self.secrets.first_password,
         )
+
+    def _is_good(self, token: str) -> bool:
+        asked = {"refresh": token}
+        found = self.client(Service.LABEL_STUDIO).post_json("/api/token/refresh/", asked)
+        return found.status == _OK
 
     # What they find.
 
