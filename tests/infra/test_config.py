@@ -328,6 +328,7 @@ def test_what_cannot_stand_is_refused(changes: Mapping[str, Any], code: str, rea
     assert problem.code == code
     assert reason in problem.reason
     assert problem.remedy
+    assert problem.keys
     # What is told can be found in the file by its key.
     assert set(problem.keys) <= {*KEYS, "gcp:project", "gcp:region", "stack"}
 
@@ -438,7 +439,7 @@ def test_an_impossible_choice_cannot_be_accepted() -> None:
 
 def test_an_acceptance_nothing_needs_is_refused() -> None:
     problem = only_problem({"accept": ("unprotected-production",)})
-    assert problem.code == "nothing-to-accept"
+    assert (problem.code, problem.keys) == ("nothing-to-accept", ("accept",))
     assert "take unprotected-production out of accept" in problem.remedy
 
 
