@@ -25,6 +25,8 @@ _READY_S = 60.0
 _POLL_S = 0.25
 _ANSWER_S = 5.0
 _GRACE_S = 5.0
+_LOOK_EVERY_S = 5.0
+_CUTS = 3
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 8.0
 
@@ -69,6 +71,15 @@ class _Forward:
     def answers(self) -> bool:
         client = Client(forwarded_url(self.service), timeout_s=_ANSWER_S)
         return client.get(_HEALTH[self.service]).status == _OK
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether kubectl lives and leads nowhere; a server that is slow to answer is not that."""
+        for _ in range(_CUTS):
+            began = time.monotonic()
+            if self.answers or time.monotonic() - began > _ANSWER_S / 2:
+                return False
+        return True
 
     def last_words(self) -> str:
         self._said.seek(0)
@@ -152,9 +163,13 @@ class Forwards:
         Raises:
             UnavailableError: one does not come back within a minute.
         """
+        look_at = time.monotonic() + _LOOK_EVERY_S
         while True:
+            is_due = time.monotonic() >= look_at
+            if is_due:
+                look_at = time.monotonic() + _LOOK_EVERY_S
             for one in self._forwards:
-                if one.has_ended:
+                if one.has_ended or (is_due and one.is_cut_off):
                     note(f"{one.service.display_name}: the connection was lost; making it again")
                     self._begin_again(one)
                     note(f"{one.service.display_name}: there again")

@@ -5,8 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,14 +14,15 @@ import pytest
 
 from ops.local import Connection
 from ops.local.home import Service
-from ops.local.loopback import Client, is_free
-from ops.stack.file import StackFile, read, write
+from ops.local.loopback import is_free
+from ops.stack.file import read, write
 from ops.stack.use import FORWARDED_PORTS, forwarded_url
 from tests.cli.calls import COMMAND, check_envelope, environment
 from tests.cli.conftest import Call
 from tests.stack.kubectl import kubectl
 from tests.stack.ports import fixed_ports
 from tests.stack.recorded import before_path, program
+from tests.stack.running import READY, answers, forwarding, read_until, remember
 
 _DEADLINE_S = 30
 PUBLIC = {"label_studio": "https://labeling.example.org", "lakefs": "https://lake.example.org"}
@@ -35,26 +35,6 @@ def ports() -> Generator[None]:
         yield
 
 
-def remember(directory: Path, kubeconfig: object, urls: Mapping[str, str] | None = None) -> None:
-    """Let a stack be in use."""
-    urls = urls or {
-        "label_studio": forwarded_url(Service.LABEL_STUDIO),
-        "lakefs": forwarded_url(Service.LAKEFS),
-    }
-    write(
-        directory,
-        StackFile(
-            name="dev",
-            settings={f"{name}.url": url for name, url in urls.items()},
-            facts={
-                "namespace": "labeling-ops",
-                "kubeconfig": json.dumps(kubeconfig),
-                "is_forwarded": "true",
-            },
-        ),
-    )
-
-
 def wait_until(is_so: Callable[[], bool]) -> None:
     """Look again until it is so."""
     deadline = time.monotonic() + _DEADLINE_S
@@ -63,40 +43,9 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def answers(service: Service) -> bool:
-    """Whether the real server answers where it is forwarded to."""
-    path = "/health" if service is Service.LABEL_STUDIO else "/_health"
-    return Client(forwarded_url(service), timeout_s=2).get(path).status == 200
-
-
-@contextmanager
-def forwarding(directory: Path, *arguments: str) -> Generator[subprocess.Popen[str]]:
-    """`ops open --forward` as a process of its own, which is gone in the end."""
-    running = subprocess.Popen(
-        [*COMMAND, "open", "--forward", *arguments],
-        cwd=directory,
-        env=environment(PATH=before_path(kubectl(directory / "bin"))),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield running
-    finally:
-        running.kill()
-        running.communicate()
-
-
-def read_until(running: subprocess.Popen[str], words: str) -> str:
-    """What the command narrates, up to and with the line that holds these words."""
-    assert running.stderr is not None
-    said = ""
-    for line in running.stderr:
-        said += line
-        if words in line:
-            return said
-    raise AssertionError(said)
+def tools(directory: Path) -> str:
+    """PATH with the test's kubectl first."""
+    return before_path(kubectl(directory / "bin"))
 
 
 def targets(servers: Connection) -> dict[str, int | None]:
@@ -200,8 +149,8 @@ def test_both_are_forwarded_until_the_command_ends(
     """However it is told to; its children end with it, and that is no failure."""
     pids = tmp_path / "pids"
     remember(tmp_path, {"targets": targets(servers), "pids": str(pids)})
-    with forwarding(tmp_path) as running:
-        said = read_until(running, "until Ctrl-C")
+    with forwarding(tmp_path, path=tools(tmp_path)) as running:
+        said = read_until(running, READY)
         assert [url for url in map(forwarded_url, Service) if url not in said] == []
         assert all(map(answers, Service))
         kubeconfig = tmp_path / "secrets" / "kubeconfig.yaml"
@@ -219,8 +168,8 @@ def test_a_connection_that_is_lost_is_made_again(servers: Connection, tmp_path: 
     lose, pids = tmp_path / "lose", tmp_path / "pids"
     known = {"targets": targets(servers), "lose": str(lose), "pids": str(pids)}
     remember(tmp_path, known)
-    with forwarding(tmp_path) as running:
-        read_until(running, "until Ctrl-C")
+    with forwarding(tmp_path, path=tools(tmp_path)) as running:
+        read_until(running, READY)
         lose.write_text("service/lakefs")
         said = read_until(running, "there again")
         assert answers(Service.LAKEFS)
@@ -233,10 +182,27 @@ def test_a_connection_that_is_lost_is_made_again(servers: Connection, tmp_path: 
 
 
 @pytest.mark.servers
+def test_a_kubectl_that_leads_nowhere_is_replaced(servers: Connection, tmp_path: Path) -> None:
+    """As one does whose pod is gone, and that does not know it yet."""
+    deaf, pids = tmp_path / "deaf", tmp_path / "pids"
+    known = {"targets": targets(servers), "deaf": str(deaf), "pids": str(pids)}
+    remember(tmp_path, known)
+    with forwarding(tmp_path, path=tools(tmp_path)) as running:
+        read_until(running, READY)
+        deaf.touch()
+        read_until(running, "there again")
+        assert not deaf.exists()
+        wait_until(lambda: all(map(answers, Service)))
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=_DEADLINE_S)
+    assert are_gone(pids)
+
+
+@pytest.mark.servers
 def test_one_server_alone(servers: Connection, tmp_path: Path) -> None:
     """The other port stays free; with --json the one document comes in the end."""
     remember(tmp_path, {"targets": targets(servers)})
-    with forwarding(tmp_path, "lakefs", "--json") as running:
+    with forwarding(tmp_path, "lakefs", "--json", path=tools(tmp_path)) as running:
         wait_until(lambda: answers(Service.LAKEFS))
         assert is_free(FORWARDED_PORTS[Service.LABEL_STUDIO])
         running.send_signal(signal.SIGINT)
