@@ -215,8 +215,9 @@ _RULES = (
         says=r"(googleapi|storage|response code).*\b403\b",
         error=DeniedError,
         code="lakefs-bucket-forbidden",
-        message="cannot {doing}: lakeFS's own account may not read the bucket the bytes lie in",
-        hint="give lakeFS's service account roles/storage.objectViewer on that bucket",
+        message="cannot {doing}: lakeFS's own account may not use the bucket of these bytes",
+        hint="give lakeFS's service account roles/storage.objectViewer on a bucket of pictures, "
+        "roles/storage.objectAdmin on the one it stores in",
     ),
     _Rule(
         statuses=(400,),

@@ -9,6 +9,7 @@ requests that came.
 
 import json
 import re
+import sys
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -207,13 +208,23 @@ class _Door(BaseHTTPRequestHandler):
         del format, args
 
 
+class _Doorway(ThreadingHTTPServer):
+    """Where requests come in."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Let who went away in the middle of a word go."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # pyright: ignore[reportArgumentType]
+
+
 @contextmanager
 def front(behind: Emulator) -> Generator[Front]:
     """The door before a fake-gcs-server, for the block."""
     made = Front(behind=behind)
     handler = type("Door", (_Door,), {"front": made})
-    server = ThreadingHTTPServer((HOST, 0), handler)
-    server.daemon_threads = True
+    server = _Doorway((HOST, 0), handler)
     made.url = f"http://{HOST}:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -92,6 +92,30 @@ def reply(status: int, message: str) -> Reply:
         (409, "tag ID v1: conflict found", ConflictError, "name-taken"),
         (409, "", ConflictError, "merge-conflict"),
         (410, "No data", NotFoundError, "object-data-gone"),
+        (
+            500,
+            "googleapi: got HTTP response code 416 with body: ",
+            InvalidDataError,
+            "object-data-cut",
+        ),
+        (
+            500,
+            "googleapi: Error 403: lakefs@x does not have storage.objects.get access, forbidden",
+            DeniedError,
+            "lakefs-bucket-forbidden",
+        ),
+        (
+            500,
+            "googleapi: got HTTP response code 403 with body: ",
+            DeniedError,
+            "lakefs-bucket-forbidden",
+        ),
+        (
+            400,
+            "expected storage type local: invalid address",
+            ConfigurationError,
+            "other-storage",
+        ),
         (412, HOOK, RefusedError, "gate"),
         (
             500,
