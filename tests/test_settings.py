@@ -329,3 +329,49 @@ def test_any_text_is_an_address_or_refused(text: str, scheme: str) -> None:
     """No text makes the check itself fail."""
     problem = _spec("lakefs.url").problem(scheme + text)
     assert problem is None or problem.startswith("must")
+
+
+def test_a_stack_stands_between_the_file_and_the_local_servers(tmp_path: Path) -> None:
+    """Its credentials go with its addresses, and the local servers' no longer with theirs."""
+    stack = {
+        "lakefs.url": "http://127.0.0.1:18000",
+        "lakefs.secret_access_key": "stack-hush",
+        "storage_namespace": "gs://data/lakefs/{repository}",
+    }
+
+    def found(file: str, environment: Mapping[str, str]) -> Settings:
+        (tmp_path / "ops.toml").write_text(file)
+        return load(
+            flags={},
+            environment=environment,
+            directory=tmp_path,
+            local=lambda _: STACK,
+            stack=lambda _: ("stack dev", stack),
+        )
+
+    settings = found("repository = 'cheese'\n", {})
+    assert settings.find("lakefs.url") == "http://127.0.0.1:18000"
+    assert _source(settings, "lakefs.url") == "stack dev"
+    assert settings.find("lakefs.secret_access_key") == "stack-hush"
+    assert settings.find("storage_namespace") == "gs://data/lakefs/cheese"
+    # What the stack does not give is not made up from another server's.
+    assert settings.find("lakefs.access_key_id") is None
+    assert settings.find("label_studio.token") == "local-token"
+    elsewhere = found(_toml("lakefs.url", "https://lake.example.org"), {})
+    assert elsewhere.find("lakefs.secret_access_key") is None
+    assert elsewhere.find("storage_namespace") is None
+    same = found("", {"OPS_LAKEFS_URL": "http://127.0.0.1:18000/"})
+    assert same.find("lakefs.secret_access_key") == "stack-hush"
+
+
+def test_a_wrong_value_of_a_stack_names_the_stack(tmp_path: Path) -> None:
+    """As every other source."""
+    with pytest.raises(ConfigurationError) as caught:
+        load(
+            flags={},
+            environment={},
+            directory=tmp_path,
+            local=lambda _: {},
+            stack=lambda _: ("stack dev", {"lakefs.url": "nowhere"}),
+        )
+    assert ("source", "stack dev") in caught.value.where
