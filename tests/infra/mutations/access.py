@@ -85,7 +85,7 @@ _IMPORTS = [
 
 _SECRECY = [
     *in_file(
-        "infra/__main__.py",
+        "infra/servers.py",
         (
             "            Workload.LABEL_STUDIO: environment,\n",
             "            Workload.LABEL_STUDIO:"

@@ -101,6 +101,9 @@ _OPERATIONS = [
             "        teardown=TEARDOWN_UNPROTECTED,",
             "the_stack_explains_its_teardown",
         ),
+    ),
+    *in_file(
+        "infra/ground.py",
         (
             "            location=settings.place,",
             '            location="US",',

@@ -175,7 +175,7 @@ _DATABASE = [
         ),
     ),
     *in_file(
-        "infra/__main__.py",
+        "infra/servers.py",
         (
             'objects=manifests.load("dev" if cloud_sql is None else "prod")',
             'objects=manifests.load("prod")',
