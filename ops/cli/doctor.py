@@ -57,19 +57,10 @@ def doctor(
 
 def _look(session: Session) -> Iterator[Diagnosis]:
     """Everything, as far as it can be looked at."""
-    from ops.cli.live import examine_bucket, examine_reach, examine_signatures, not_forwarded
-    from ops.cli.machine import (
-        LAKE_SETTINGS,
-        STUDIO_SETTINGS,
-        examine_machine,
-        has_settings,
-    )
-    from ops.live.database import (
-        examine_lakefs_database,
-        label_studio_database,
-        with_database,
-    )
-    from ops.runner.doctor import examine_lake, examine_studio
+    from ops.cli.live import examine_bucket, examine_reach, not_forwarded
+    from ops.cli.machine import LAKE_SETTINGS, STUDIO_SETTINGS, examine_machine, has_settings
+    from ops.live.database import label_studio_database
+    from ops.runner.doctor import examine_studio
 
     yield from examine_machine(session)
     yield from examine_reach(session)
@@ -78,19 +69,36 @@ def _look(session: Session) -> Iterator[Diagnosis]:
     away = not_forwarded(session) if has_lake or has_studio else frozenset[Service]()
     for one in sorted(away):
         yield skipped(one.value, "not looked at: the way to it comes first")
-    if has_lake and Service.LAKEFS not in away:
-        context, lake = _servers(session)
-        database = examine_lakefs_database(lake.url)
-        yield database
-        looked = [with_database(one, database) for one in examine_lake(context)]
+    has_lake = has_lake and Service.LAKEFS not in away
+    if has_lake:
+        looked = list(_look_at_lake(session))
         yield from looked
-        has_lake = not any(one.verdict is Verdict.SKIPPED for one in looked)
-        yield from examine_signatures(lake, has_lake=has_lake)
+        has_lake = not any(one.name in _LAKE_VITAL and not _is_well(one) for one in looked)
     if has_studio and Service.LABEL_STUDIO not in away:
         context, _ = _servers(session)
-        has_lake = has_lake and Service.LAKEFS not in away
         yield from map(label_studio_database, examine_studio(context, has_lake=has_lake))
     yield from examine_bucket(session)
+
+
+_LAKE_VITAL = frozenset({"lakefs", "repository"})
+
+
+def _is_well(one: Diagnosis) -> bool:
+    return one.verdict in {Verdict.OK, Verdict.WARN}
+
+
+def _look_at_lake(session: Session) -> Iterator[Diagnosis]:
+    from ops.cli.live import examine_signatures
+    from ops.live.database import examine_lakefs_database, with_database
+    from ops.runner.doctor import examine_lake
+
+    context, lake = _servers(session)
+    database = examine_lakefs_database(lake.url)
+    yield database
+    looked = [with_database(one, database) for one in examine_lake(context)]
+    yield from looked
+    has_lake = all(_is_well(one) for one in looked if one.name in _LAKE_VITAL)
+    yield from examine_signatures(lake, has_lake=has_lake)
 
 
 def _servers(session: Session) -> tuple["Context", "ProbedLakeFS"]:
