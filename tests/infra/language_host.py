@@ -42,19 +42,24 @@ class Host(LanguageServer):
         self.one_at_a_time = threading.Lock()
 
     def Handshake(self, request: Wire, context: Wire) -> Wire:
+        """Say hello: nothing is agreed on."""
         self.engine = request.engine_address or self.engine
         return language_pb2.LanguageHandshakeResponse()
 
     def GetPluginInfo(self, request: Wire, context: Wire) -> Wire:
+        """Tell a version."""
         return plugin_pb2.PluginInfo(version="0.0.0")
 
     def Cancel(self, request: Wire, context: Wire) -> Wire:
+        """Nothing is under way that could be stopped."""
         return empty_pb2.Empty()
 
     def RuntimeOptionsPrompts(self, request: Wire, context: Wire) -> Wire:
+        """There is nothing to ask."""
         return language_pb2.RuntimeOptionsResponse()
 
     def Run(self, request: Wire, context: Wire) -> Wire:
+        """Run the program, and tell the engine how it ended."""
         folder = Path(request.info.program_directory or request.pwd) / request.info.entry_point
 
         def program() -> None:
