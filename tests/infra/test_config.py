@@ -274,6 +274,11 @@ CASES: tuple[tuple[Mapping[str, Any], str, str], ...] = (
         "does not hold europe-west2",
     ),
     (
+        {"bucket_location": "EU", "region": "europe-west6"},
+        "bucket-location",
+        "does not hold europe-west6",
+    ),
+    (
         {"bucket_location": "EU", "customer_managed_keys": True},
         "location-of-key",
         "its own location only",
