@@ -117,6 +117,10 @@ def test_refs_alone_bring_a_repository_back(stand: Stand, own: Stand, tmp_path: 
         "OPS_LAKEFS_SECRET_ACCESS_KEY": second.lakefs_secret_access_key,
     }
     assert verified["findings"] == []
+    # Main's protection is lakeFS's own setting and no ref: named, with what puts it back.
+    [lost] = there.run("dataset", "verify", "--all", "--deep", expect=9).data["findings"]
+    assert (lost["code"], lost["remedy"]) == ("main-unprotected", "ops doctor --fix")
+    there.say("doctor", "--fix", "--json")
     assert there.run("dataset", "verify", "--all", "--deep").data["findings"] == []
 
 

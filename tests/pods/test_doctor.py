@@ -98,7 +98,7 @@ def test_a_database_that_is_down_is_not_taken_for_wrong_keys(
     assert found["lakefs-database"]["verdict"] == "fail"
     assert "lakefs-credentials" not in {one["code"] for one in found.values()}
     codes = {found[name]["code"] for name in ("label-studio", "account")}
-    assert "label-studio-database" in codes
+    assert "label-studio-database-down" in codes
 
 
 def test_it_is_well_again_with_postgresql(
