@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, cast
 
+from ops import crew
 from ops.bucket_port import BucketObject
 from ops.core.buckets import SCHEME, BucketFacts, CorsRule, LifecycleRule
 from ops.core.records import Json
@@ -29,7 +30,6 @@ from ops.errors import (
     OpsError,
     UnavailableError,
 )
-from ops.lake import crew
 
 _LOG_IN = "gcloud auth application-default login"
 _TIMEOUT_S = (10.0, 60.0)

@@ -140,6 +140,7 @@ def test_nobody_imports_the_servers_or_what_we_do_without() -> None:
         ("ops/live/", r"ops\.(lake|studio|runner|local|cli|quickstart|settings|stack)\b"),
         ("ops/stack/", r"ops\.(lake|studio|runner|cli|quickstart|settings)\b"),
         ("ops/settings.py", r"ops\.(?!errors\b)"),
+        ("ops/bucket", r"ops\.(?!core\b|crew\b|errors\b|ports\b|bucket_port\b)"),
         ("infra/", r"ops\b|tests\b"),
     ],
 )

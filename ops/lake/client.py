@@ -13,9 +13,10 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from ops import crew
 from ops.core.records import CommitId
 from ops.errors import ConflictError, NotFoundError, UnavailableError
-from ops.lake import crew, failures
+from ops.lake import failures
 from ops.lake.answers import change_of, commit_of, named_commit_of, object_of
 from ops.lake.failures import Site
 from ops.lake.requests import Requests

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
+from ops import crew
 from ops.core.buckets import SCHEME
 from ops.errors import InvalidDataError, NotFoundError
 from ops.in_place import Loss, Placed
-from ops.lake import crew
 from ops.lake.client import LakeFS
 
 _LOSSES = {"object-data-gone": Loss.GONE, "object-data-cut": Loss.CUT}

@@ -81,7 +81,7 @@ def label_studio_database(looked: Diagnosis) -> Diagnosis:
     return failed(
         looked.name,
         UnavailableError(
-            "label-studio-database",
+            "label-studio-database-down",
             "Label Studio runs, but fails (500) at all that needs its database",
             where=error.where,
             unchanged=_NOTHING,

@@ -240,7 +240,7 @@ def _sources(name: str, context: Context) -> Diagnosis:
     report = look_at_sources(context, _head(context), most_probed=_MOST_PROBED)
     if report.stale:
         error = InvalidDataError(
-            "pictures-stale",
+            "sources-stale",
             f"{len(report.stale)} pictures are not what was imported: {report.stale[0].message}",
             subject=report.stale[0].picture.path,
             unchanged="nothing was changed",

@@ -66,7 +66,7 @@ def test_info_shows_settings_and_warns(ask: Ask, call: Call, name: str) -> None:
 
 def test_a_safe_bucket_has_no_warning(ask: Ask, cloud: Front, name: str) -> None:
     """As `pulumi up` makes it."""
-    cloud.patch(name, SAFE)
+    cloud.amend(name, SAFE)
     document = ask("info")
     assert (document["warnings"], document["data"]["risks"]) == ([], [])
 
@@ -97,7 +97,7 @@ def test_a_rule_that_reaches_what_lakefs_stores_is_warned_of(
 ) -> None:
     """What lakeFS writes is live and has no suffix."""
     rules = {"lifecycle": {"rule": [{"action": {"type": "Delete"}, "condition": condition}]}}
-    cloud.patch(name, {**SAFE, **rules})
+    cloud.amend(name, {**SAFE, **rules})
     variables = {"OPS_STORAGE_NAMESPACE": namespace.format(name)} if namespace else {}
     document = call("bucket", "info", f"gs://{name}", "--json", **variables).document
     codes = [warning["code"] for warning in document["warnings"]]

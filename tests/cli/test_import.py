@@ -66,7 +66,7 @@ def place(call: Call, cloud_servers: Connection, cloud_here: Front, tmp_path: Pa
     """Three pictures below shots/, and a repository with nothing in it."""
     bucket = f"data-{uuid.uuid4().hex[:12]}"
     client().create_bucket(bucket)
-    cloud_here.patch(bucket, {"versioning": {"enabled": True}})
+    cloud_here.amend(bucket, {"versioning": {"enabled": True}})
     variables = {
         **variables_for(cloud_servers),
         "OPS_STORAGE_NAMESPACE": f"gs://{bucket}/lakefs/x",
@@ -197,7 +197,7 @@ def test_what_cannot_be_checked_is_refused(
 def test_objects_that_may_change_are_refused_unless_somebody_sees_to_them(place: Place) -> None:
     """What was accepted is on record; what is fixed by its name or a hold need not be."""
     line, source = place.line, f"gs://{place.bucket}/shots/"
-    place.cloud.patch(place.bucket, {"versioning": {"enabled": False}})
+    place.cloud.amend(place.bucket, {"versioning": {"enabled": False}})
     data = place.pictures["p000.png"]
     place.google.blob("shots/p000.png").delete()
     place.put(f"shots/{hashlib.md5(data, usedforsecurity=False).hexdigest()}.png", data)
@@ -216,7 +216,7 @@ def test_objects_a_lifecycle_rule_will_delete_are_refused(place: Place) -> None:
     """A versioned bucket is no help: lakeFS reads the newest of a name alone."""
     condition = {"age": 30, "matchesPrefix": ["shots/p001"]}
     rules = {"lifecycle": {"rule": [{"action": {"type": "Delete"}, "condition": condition}]}}
-    place.cloud.patch(place.bucket, rules)
+    place.cloud.amend(place.bucket, rules)
     refused = place.line.fail("data", "import", f"gs://{place.bucket}/shots/")
     assert refused["where"].keys() == {"doomed"}
     assert refused["subject"] == "shots/p001.png"

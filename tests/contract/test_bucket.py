@@ -301,7 +301,7 @@ def test_what_google_says_of_an_object_is_understood(real: tuple[GoogleBucket, F
 def test_what_google_says_of_a_bucket_is_understood(real: tuple[GoogleBucket, Front]) -> None:
     """Every setting that ops looks at."""
     bucket, cloud = real
-    cloud.patch(
+    cloud.amend(
         bucket.name,
         {
             "location": "EUR4",

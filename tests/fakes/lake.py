@@ -469,6 +469,7 @@ def _entry(upload: Upload) -> Entry:
 
 
 def refusal(error: type[OpsError], code: str, subject: str, message: str = "") -> OpsError:
+    """An error with all its parts, as the real server's adapter would raise it."""
     return error(
         code,
         message or f"{code}: {subject}",

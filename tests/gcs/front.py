@@ -71,7 +71,7 @@ class Front:
         found = (status for said, status in self.refusals.items() if re.search(said, line))
         return next(found, None)
 
-    def patch(self, bucket: str, stated: Mapping[str, Any]) -> None:
+    def amend(self, bucket: str, stated: Mapping[str, Any]) -> None:
         """Merge settings into a bucket's; what is stated as None is removed."""
         there = self.settings.setdefault(bucket, {"metageneration": "0"})
         for name, value in stated.items():
@@ -115,12 +115,12 @@ class _Door(BaseHTTPRequestHandler):
             self.tell_rights(asked["bucket"])
             return
         if bucket and self.command == "PATCH":
-            self.patch(bucket["bucket"], json.loads(body))
+            self.amend(bucket["bucket"], json.loads(body))
             return
         status, headers, said = self.hand_on(body)
         if path == _BUCKETS and self.command == "POST" and status == 200:
             stated = json.loads(body)
-            front.patch(stated["name"], {k: v for k, v in stated.items() if k != "name"})
+            front.amend(stated["name"], {k: v for k, v in stated.items() if k != "name"})
         if status == 200 and headers.get("content-type", "").startswith("application/json"):
             answer = json.loads(said)
             said = json.dumps(front.amended(answer)).encode() if answer else said
@@ -137,7 +137,7 @@ class _Door(BaseHTTPRequestHandler):
         self.rfile.readline()
         return b"".join(parts)
 
-    def patch(self, bucket: str, stated: dict[str, Any]) -> None:
+    def amend(self, bucket: str, stated: dict[str, Any]) -> None:
         """Change settings, on condition of their revision where one is stated."""
         there = self.front.settings.get(bucket)
         wanted = parse_qs(urlsplit(self.path).query).get("ifMetagenerationMatch")
@@ -146,7 +146,7 @@ class _Door(BaseHTTPRequestHandler):
         elif wanted and wanted != [there["metageneration"]]:
             self.refuse(412)
         else:
-            self.front.patch(bucket, stated)
+            self.front.amend(bucket, stated)
             said = {"kind": "storage#bucket", "name": bucket, **self.front.settings[bucket]}
             self.give(200, {"content-type": "application/json"}, json.dumps(said).encode())
 

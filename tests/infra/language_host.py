@@ -10,7 +10,7 @@ six seconds of CPU to import, are imported once, and the program anew each time.
 """
 
 # gRPC decides the names and arguments of what it calls.
-# ruff: noqa: ARG002, D102, N802
+# ruff: noqa: ARG002, N802
 
 import contextlib
 import importlib

@@ -6,7 +6,7 @@ Kubernetes one may be given a real API server, which does prove what Kubernetes 
 """
 
 # gRPC decides the names and arguments of what it calls.
-# ruff: noqa: ARG002, D102, N802
+# ruff: noqa: ARG002, N802
 
 import contextlib
 import threading
@@ -141,27 +141,35 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         """Take the resource away."""
 
     def Handshake(self, request: Wire, context: Wire) -> Wire:
+        """Say hello: nothing is agreed on."""
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=False, accept_outputs=False)
 
     def Attach(self, request: Wire, context: Wire) -> Wire:
+        """The engine was told where we are."""
         return empty_pb2.Empty()
 
     def Cancel(self, request: Wire, context: Wire) -> Wire:
+        """Nothing is under way that could be stopped."""
         return empty_pb2.Empty()
 
     def GetPluginInfo(self, request: Wire, context: Wire) -> Wire:
+        """Tell a version."""
         return plugin_pb2.PluginInfo(version=self.version)
 
     def CheckConfig(self, request: Wire, context: Wire) -> Wire:
+        """Take any configuration."""
         return provider_pb2.CheckResponse(inputs=request.news)
 
     def DiffConfig(self, request: Wire, context: Wire) -> Wire:
+        """A provider never differs."""
         return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
 
     def Configure(self, request: Wire, context: Wire) -> Wire:
+        """Ask for plain values: secrets and outputs are the engine's."""
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
     def Invoke(self, request: Wire, context: Wire) -> Wire:
+        """Answer a question of the program."""
         answer = provider_pb2.InvokeResponse()
         try:
             json_format.ParseDict(dict(called(request.tok)), getattr(answer, "return"))
@@ -170,6 +178,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return answer
 
     def Check(self, request: Wire, context: Wire) -> Wire:
+        """Take inputs as they are, or say what is wrong."""
         inputs = _decoded(request.news)
         failures: list[provider_pb2.CheckFailure] = []
         try:
@@ -179,6 +188,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
 
     def Diff(self, request: Wire, context: Wire) -> Wire:
+        """Compare inputs by name; say which replace."""
         old, new = _decoded(request.old_inputs), _decoded(request.news)
         changed = sorted(
             key
@@ -197,6 +207,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def Create(self, request: Wire, context: Wire) -> Wire:
+        """Make it, or say what a preview may know."""
         inputs = _decoded(request.properties)
         outputs = self._make("create", request, inputs, context)
         identity = str(outputs.pop("id", f"{name_of(request.urn)}-id"))
@@ -205,16 +216,19 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def Update(self, request: Wire, context: Wire) -> Wire:
+        """Change it."""
         outputs = self._make("update", request, _decoded(request.news), context)
         outputs.pop("id", None)
         return provider_pb2.UpdateResponse(properties=_encoded(outputs))
 
     def Read(self, request: Wire, context: Wire) -> Wire:
+        """Find it as it was left."""
         return provider_pb2.ReadResponse(
             id=request.id, properties=request.properties, inputs=request.inputs
         )
 
     def Delete(self, request: Wire, context: Wire) -> Wire:
+        """Take it away."""
         outputs = _decoded(request.properties)
         self.journal.note("delete", request.urn, outputs)
         self.unmade(request.urn, outputs)

@@ -132,7 +132,7 @@ def bucket(cloud_here: Front) -> str:
     """A bucket set up as labels need it."""
     name = f"doctored-{uuid4().hex[:12]}"
     client().create_bucket(name)
-    cloud_here.patch(
+    cloud_here.amend(
         name,
         {
             "versioning": {"enabled": True},
@@ -160,7 +160,7 @@ def test_a_page_the_bucket_does_not_know_is_told(
     call: Call, bucket: str, cloud_here: Front
 ) -> None:
     """And the command that lets it in does."""
-    cloud_here.patch(bucket, {"cors": []})
+    cloud_here.amend(bucket, {"cors": []})
     _, found = doctor(call, OPS_BUCKET=bucket)
     assert found["cors"]["verdict"] == "warn"
     remedy = found["cors"]["remedy"].split()
@@ -204,7 +204,7 @@ def test_a_bucket_that_is_not_there_is_a_fault(call: Call) -> None:
 @pytest.mark.usefixtures("stack")
 def test_an_unsafe_bucket_is_told(call: Call, bucket: str, cloud_here: Front) -> None:
     """As by ops bucket info."""
-    cloud_here.patch(bucket, {"versioning": {"enabled": False}})
+    cloud_here.amend(bucket, {"versioning": {"enabled": False}})
     _, found = doctor(call, OPS_BUCKET=bucket)
     assert found["bucket"]["verdict"] == "warn"
     assert found["bucket"]["remedy"]

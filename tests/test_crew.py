@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ops.lake.crew import Work, in_any_order, in_order
+from ops.crew import Work, in_any_order, in_order
 
 WORKERS = 8
 ROOM = 2 * WORKERS
