@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from ops.bucket_port import Bucket
 from ops.cli.progress import reporter
 from ops.errors import UsageError
-from ops.in_place import LakeInPlace
-from ops.ports import Reporter
-from ops.runner.context import Context, MediaAccess
 from ops.settings import Named, Settings, load
 
 if TYPE_CHECKING:
+    from ops.bucket_port import Bucket
+    from ops.in_place import LakeInPlace
+    from ops.ports import Reporter
+    from ops.runner.context import Context, MediaAccess
     from ops.studio import LabelStudio
 
 
@@ -42,7 +42,7 @@ class Session:
         self._opened.close()
 
     @cached_property
-    def reporter(self) -> Reporter:
+    def reporter(self) -> "Reporter":
         """Where this command narrates: stderr, or nowhere with --json or --quiet."""
         return reporter(sys.stderr, quiet=self.quiet or self.as_json)
 
@@ -61,13 +61,14 @@ class Session:
         """The time, UTC."""
         return datetime.now(UTC)
 
-    def context(self) -> Context:
+    def context(self) -> "Context":
         """What the runner works with: both servers as the settings name them; no request yet.
 
         Raises:
             ConfigurationError: an address or a credential is not set.
         """
         from ops.lake.in_place import LakeFSInPlace
+        from ops.runner.context import MediaAccess
         from ops.studio import LabelStudio
 
         need = self.settings.need
@@ -85,13 +86,15 @@ class Session:
         return self.context_of(lake, studio, media=media)
 
     def context_of(
-        self, lake: LakeInPlace, studio: "LabelStudio", *, media: MediaAccess | None = None
-    ) -> Context:
+        self, lake: "LakeInPlace", studio: "LabelStudio", *, media: "MediaAccess | None" = None
+    ) -> "Context":
         """The same with servers that somebody else names; Label Studio is closed in the end.
 
         Raises:
             ConfigurationError: nothing says who is named in commits.
         """
+        from ops.runner.context import Context
+
         self._opened.callback(studio.close)
         return Context(
             lake=lake,
@@ -143,7 +146,7 @@ class Session:
             )
 
 
-def _open_bucket(name: str) -> Bucket:
+def _open_bucket(name: str) -> "Bucket":
     """The bucket of a name; Google's library is imported when it is first asked."""
     from ops.bucket import GoogleBucket
 
