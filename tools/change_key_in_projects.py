@@ -8,7 +8,9 @@ bucket and is passed over: lakeFS is at the address that only Label Studio's ope
 repeat.
 """
 
+from collections.abc import Iterator
 from contextlib import closing
+from itertools import count
 
 from ops.cli.session import Session
 from ops.studio import LabelStudio
@@ -23,8 +25,7 @@ def change(studio: LabelStudio, access_key_id: str, secret_access_key: str) -> l
         ConfigurationError: Label Studio cannot read a bucket with this key.
     """
     changed: list[str] = []
-    projects = [row.id for row in studio.sdk.projects.list() if row.id is not None]
-    for project in projects:
+    for project in list(projects(studio)):
         for storage in studio.sdk.import_storage.s3.list(project=project):
             if storage.s3endpoint or storage.bucket is None:
                 continue
@@ -36,6 +37,18 @@ def change(studio: LabelStudio, access_key_id: str, secret_access_key: str) -> l
             )
             changed.append(storage.bucket)
     return changed
+
+
+def projects(studio: LabelStudio) -> Iterator[int]:
+    """The ids of all projects. A request a 100."""
+    for number in count(1):
+        # Not by iterating over the list, which asks for one page more than there is: a 404.
+        page = studio.sdk.projects.list(
+            include="id", ordering="id", page=number, page_size=100
+        ).response
+        yield from (row.id for row in page.results if row.id is not None)
+        if page.next is None:
+            return
 
 
 def main() -> None:
