@@ -21,7 +21,7 @@ pytestmark = pytest.mark.engine
 RELEASES = sorted(FOLDER.glob("*.json"))
 KEPT = {*HOLDING_DATA, "gcp:container/cluster:Cluster", "kubernetes:core/v1:Namespace"}
 _HARMLESS = {"create", "read", "refresh", "same", "update"}
-_MAIN = Path("infra") / "__main__.py"
+_GROUND = Path("infra") / "ground.py"
 _STORAGE = """            encryption_key=key,
         ),
         apis,
@@ -99,7 +99,7 @@ def test_a_replacement_is_noticed(
 
 def _rename(upgraded: Project, *, alias: str = "") -> None:
     """Give the component of the buckets another logical name."""
-    program = upgraded.folder / _MAIN
+    program = upgraded.folder / _GROUND
     text = program.read_text()
     named = '        "storage",\n        storage.DataBucketsArgs('
     assert text.count(named) == 1
