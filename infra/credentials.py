@@ -58,7 +58,7 @@ class Credentials(pulumi.ComponentResource):
     ) -> None:
         """Declare the secrets."""
         super().__init__("labeling-ops:infra:Credentials", name, None, opts)
-        self._protect = args.protect
+        self._is_protected = args.protect
         # Not a RandomString, whose id, in plain text in the state, is the string itself.
         key_id = random.RandomPassword(
             "lakefs-access-key-id",
@@ -89,5 +89,7 @@ class Credentials(pulumi.ComponentResource):
 
     def _options(self) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
-            parent=self, protect=self._protect, additional_secret_outputs=["result", "bcryptHash"]
+            parent=self,
+            protect=self._is_protected,
+            additional_secret_outputs=["result", "bcryptHash"],
         )

@@ -50,7 +50,8 @@ BACKENDS = (
     Backend(
         workload=Workload.LABEL_STUDIO,
         port=LABEL_STUDIO_PORT,
-        health_path="/health",
+        # Ours (k8s/base/label-studio/serve.py): whether the database answers, too.
+        health_path="/ready",
         timeout_s=330,
     ),
     Backend(workload=Workload.LAKEFS, port=LAKEFS_PORT, health_path="/_health", timeout_s=300),

@@ -30,6 +30,30 @@ def _laid_over(base: object, change: object) -> object:
     return change
 
 
+def with_variable(job: Object, name: str, value: str) -> Object:
+    """A CronJob whose containers have another value of an environment variable they all have.
+
+    Raises:
+        KeyError: one of them has no such variable, so that it would be said to nobody.
+    """
+    path = ("spec", "jobTemplate", "spec", "template", "spec")
+    pods = job
+    for field in path:
+        pods = pods[field]
+    change: Object = {"containers": [_varied(each, name, value) for each in pods["containers"]]}
+    for field in reversed(path):
+        change = {field: change}
+    return merged(job, change)
+
+
+def _varied(container: Object, name: str, value: str) -> Object:
+    variables = container.get("env", [])
+    if name not in {each["name"] for each in variables}:
+        raise KeyError(name)
+    changed = [{**each, "value": value} if each["name"] == name else each for each in variables]
+    return {**container, "env": changed}
+
+
 def sources_of(body: Object) -> frozenset[tuple[str, str]]:
     """Kind and name of each ConfigMap and Secret without which a workload's pods do not start.
 

@@ -138,6 +138,7 @@ def _workloads(
             Workload.LABEL_STUDIO: environment,
         },
         secrets=configuration.secrets(credentials, server, settings.admin_email),
+        backup_days=settings.backup_days,
         ready=[
             ground.network.exits,
             *ground.lakefs.ready,

@@ -22,7 +22,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra.cluster import Cluster
-from infra.objects import Object, kind_of, merged, name_of, sources_of
+from infra.objects import Object, kind_of, merged, name_of, sources_of, with_variable
 
 Data = Mapping[str, pulumi.Input[str]]
 
@@ -42,6 +42,8 @@ KINDS: Mapping[str, Callable[..., pulumi.CustomResource]] = {
 
 DIGEST = "labeling-ops.dev/configuration-digest"
 """Annotation of a pod template: SHA-256 of all ConfigMaps and Secrets its pods read."""
+KEEP_DAYS = "KEEP_DAYS"
+"""Environment variable of k8s/components/postgres/back-up.sh."""
 ACCOUNT = "iam.gke.io/gcp-service-account"
 _SKIP_AWAIT = "pulumi.com/skipAwait"
 
@@ -68,6 +70,7 @@ class WorkloadsArgs:
         accounts: e-mail of the Google service account, by Kubernetes ServiceAccount.
         config_maps: data, by name; these objects are not in k8s/.
         secrets: data, by name; neither are these.
+        backup_days: how long a CronJob keeps what it dumped, where there is one.
         ready: what must stand before a pod starts, as databases and permissions.
         protect: whether Pulumi refuses to delete the namespace, which holds all the rest.
     """
@@ -79,6 +82,7 @@ class WorkloadsArgs:
     accounts: Mapping[str, pulumi.Input[str]]
     config_maps: Mapping[str, Data]
     secrets: Mapping[str, Data]
+    backup_days: int
     ready: Sequence[pulumi.Resource]
     protect: bool
 
@@ -227,6 +231,7 @@ def _completed(body: Object, objects: Sequence[Object], args: WorkloadsArgs) -> 
         return merged(body, {"metadata": {"annotations": {_SKIP_AWAIT: "true"}}})
     if kind == "CronJob":
         _data_of(body, objects)
+        return with_variable(body, KEEP_DAYS, str(args.backup_days))
     if kind not in {"Deployment", "StatefulSet"}:
         return body
     digest = configuration_digest(_data_of(body, objects))

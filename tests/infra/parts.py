@@ -70,6 +70,7 @@ def workloads(
             accounts=accounts or {},
             config_maps=config_maps or {},
             secrets=secrets or {},
+            backup_days=14,
             ready=[cluster.resource],
             protect=protect,
         )

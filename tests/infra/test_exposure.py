@@ -134,7 +134,7 @@ def test_routes_lead_to_the_servers_own_ports() -> None:
     assert hosts_of(DOMAIN) == {"label-studio": HOSTS[0], "lakefs": HOSTS[1]}
 
 
-@pytest.mark.parametrize(("service", "path"), [("label-studio", "/health"), ("lakefs", "/_health")])
+@pytest.mark.parametrize(("service", "path"), [("label-studio", "/ready"), ("lakefs", "/_health")])
 def test_the_load_balancer_asks_what_answers_without_credentials(service: str, path: str) -> None:
     check = custom(BY_HAND, "HealthCheckPolicy")[service]
     assert check.at("spec.default.config.httpHealthCheck.requestPath") == path

@@ -5,7 +5,7 @@ from tests.infra.answers import PROJECT
 from tests.infra.parts import LABELS
 from tests.infra.recording import Recorded, record_component
 
-PATHS = {"labeling.example.org": "/health", "lakefs.labeling.example.org": "/_health"}
+PATHS = {"labeling.example.org": "/ready", "lakefs.labeling.example.org": "/_health"}
 
 
 def uptime(*, behind_iap: bool = False) -> Recorded:

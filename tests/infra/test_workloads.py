@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from infra import manifests
 from infra.configuration import IN_CLUSTER
 from infra.naming import NAMESPACE
-from infra.objects import merged, sources_of
+from infra.objects import merged, sources_of, with_variable
 from infra.workloads import ACCOUNT, DIGEST, KINDS, UnsupportedObjectError
 from tests.infra.answers import KUBERNETES
 from tests.infra.parts import POOL, with_cluster, workloads
@@ -118,6 +118,7 @@ def test_standard_nodes_stand_before_pods() -> None:
                 accounts={},
                 config_maps=WORDS,
                 secrets={},
+                backup_days=14,
                 ready=[],
                 protect=False,
             ),
@@ -288,3 +289,25 @@ def _holds(found: object, wanted: object) -> bool:
         want = cast("Mapping[str, object]", wanted)
         return all(key in have and _holds(have[key], value) for key, value in want.items())
     return found == wanted
+
+
+def job(*containers: Mapping[str, Any]) -> Object:
+    pods = {"template": {"spec": {"containers": list(containers)}}}
+    return body("batch/v1", "CronJob", "daily", spec={"jobTemplate": {"spec": pods}})
+
+
+def test_a_variable_is_said_to_every_container_and_nothing_else_changes() -> None:
+    variables = [{"name": "KEEP_DAYS", "value": "14"}, {"name": "PGHOST", "value": "postgres"}]
+    given_job = job({"name": "a", "env": variables}, {"name": "b", "env": variables[:1]})
+    before = copy.deepcopy(given_job)
+    changed = {"name": "KEEP_DAYS", "value": "3"}
+    expected = job({"name": "a", "env": [changed, variables[1]]}, {"name": "b", "env": [changed]})
+    assert with_variable(given_job, "KEEP_DAYS", "3") == expected
+    assert given_job == before
+
+
+def test_a_variable_that_nobody_reads_is_refused() -> None:
+    with pytest.raises(KeyError, match="KEEP_DAYS"):
+        with_variable(
+            job({"name": "a", "env": [{"name": "PGHOST", "value": "x"}]}), "KEEP_DAYS", "3"
+        )

@@ -1,7 +1,9 @@
 """The databases: private, encrypted, backed up; in the cluster, dumped every day."""
 
 from collections.abc import Iterator
+from typing import cast
 
+from tests.infra.answers import Wire
 from tests.infra.invariants.rule import (
     invariant,
     is_set,
@@ -70,6 +72,11 @@ def the_database_is_backed_up(recorded: Recorded) -> Iterator[str]:
             "settings.retainBackupsOnDelete": True,
         }
         yield from unlike(each, expected)
+    for each in kubernetes(recorded, "CronJob"):
+        containers = each.list_at("spec.jobTemplate.spec.template.spec.containers")
+        kept = {"name": "KEEP_DAYS", "value": setting(recorded, "backupDays")}
+        if not any(kept in cast("dict[str, list[Wire]]", one)["env"] for one in containers):
+            yield f"{each.name} does not keep its dumps as many days as asked"
 
 
 @invariant

@@ -59,6 +59,11 @@ _PODS = [
     *in_file(
         "infra/workloads.py",
         (
+            "return with_variable(body, KEEP_DAYS, str(args.backup_days))",
+            "return body",
+            "the_database_is_backed_up",
+        ),
+        (
             '        spec["replicas"] = args.replicas[name]',
             '        spec["replicas"] = 1',
             "there_are_as_many_pods_as_asked",
