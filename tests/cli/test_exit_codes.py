@@ -6,10 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from ops.cli.main import InterruptedByUserError
 from ops.errors import OpsError
 from tests.cli.calls import COMMAND, Said, check_envelope, environment, run
 from tests.cli.conftest import Call
+from tests.serving import SilentHandler, serving
 
 REACHED_ELSEWHERE = {4, 5, 10}
 """Refused, conflict and partial need the real servers: tests/cli/test_round.py."""
@@ -41,7 +40,7 @@ def settings_for(address: str) -> dict[str, str]:
 def _serving(status: int, body: bytes, content_type: str) -> Generator[str]:
     """A server on loopback that gives one answer to everything."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(SilentHandler):
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("content-length") or 0))
             self.send_response(status)
@@ -52,18 +51,8 @@ def _serving(status: int, body: bytes, content_type: str) -> Generator[str]:
 
         do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = answer  # noqa: N815 - http.server's names
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as above
-            del format, args
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as address:
+        yield address
 
 
 def test_0_done(call: Call) -> None:

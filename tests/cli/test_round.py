@@ -1,12 +1,10 @@
 """Every command that needs servers, on the real ones: with --json, for people, and refused."""
 
 import json
-import threading
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +19,7 @@ from ops.studio import LabelStudio, StudioAnnotators
 from tests.cli.calls import Said, check_envelope
 from tests.cli.conftest import Call
 from tests.pictures import draw_pictures
+from tests.serving import SilentHandler, serving
 
 pytestmark = pytest.mark.servers
 
@@ -259,7 +258,7 @@ def _losing(url: str) -> Generator[str]:
     """The real Label Studio behind a door at which the last task of every import is lost."""
     host = urlsplit(url).netloc
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(SilentHandler):
         protocol_version = "HTTP/1.1"
 
         def forward(self) -> None:
@@ -286,18 +285,8 @@ def _losing(url: str) -> Generator[str]:
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = forward  # noqa: N815 - http.server's
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's
-            del format, args
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as address:
+        yield address
 
 
 def test_10_an_import_that_loses_tasks_is_partial(line: Line, tmp_path: Path) -> None:

@@ -1,33 +1,13 @@
 """Small servers for what real ones do rarely: say another time, or answer in one way."""
 
-import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-
-@contextmanager
-def serving(handler: type[BaseHTTPRequestHandler], port: int = 0) -> Generator[str]:
-    """A server on the loopback for as long as the block."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-class _Silent(BaseHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-        """Say nothing."""
-        del format, args
+from tests.serving import SilentHandler, serving
 
 
 @contextmanager
@@ -35,8 +15,8 @@ def shifted(url: str, ahead_s: float) -> Generator[str]:
     """A server as it is, but for its Date header."""
     place = urlsplit(url)
 
-    class Handler(_Silent):
-        def do_GET(self) -> None:
+    class Handler(SilentHandler):
+        def do_GET(self) -> None:  # noqa: N802 - http.server's name
             """Hand on, and say another time."""
             there = HTTPConnection(str(place.hostname), place.port or 80)
             there.request("GET", self.path)
@@ -61,7 +41,7 @@ def answering(
 ) -> Generator[str]:
     """A server that answers everything in one way."""
 
-    class Handler(_Silent):
+    class Handler(SilentHandler):
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("content-length") or 0))
             self.send_response(status)
