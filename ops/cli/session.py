@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -93,6 +92,8 @@ class Session:
         Raises:
             ConfigurationError: nothing says who is named in commits.
         """
+        from importlib.metadata import version
+
         from ops.runner.context import Context
 
         self._opened.callback(studio.close)

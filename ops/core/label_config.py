@@ -7,7 +7,6 @@ means is ontology.py's business.
 from collections.abc import Sequence
 from enum import StrEnum
 from string import digits
-from xml.sax.saxutils import quoteattr
 
 from ops.errors import UsageError
 
@@ -52,6 +51,9 @@ def write_label_config(labels: Sequence[str], kind: LabelKind) -> str:
 def offer(tag: str, label: str) -> str:
     """One class; a digit gets its own key, where Label Studio would give the first one the 1."""
     key = f' hotkey="{label}"' if len(label) == 1 and label in digits else ""
+    # It brings urllib.request along, and `ops --help` imports this module for its enum.
+    from xml.sax.saxutils import quoteattr
+
     return f"<{tag} value={quoteattr(label)}{key}/>"
 
 

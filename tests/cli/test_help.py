@@ -13,7 +13,7 @@ from ops.cli.pages import Entry, Page, options, render, verb_page
 from tests.cli.calls import COMMAND, environment, run
 from tests.cli.conftest import Call
 
-BUDGET_S = 0.3
+BUDGET_S = 0.5
 HEAVY = (
     "label_studio_sdk", "lakefs_sdk", "pyarrow", "PIL", "numpy", "sklearn", "skimage", "boto3",
     "httpx", "urllib3", "rich", "pydantic", "google", "requests",
@@ -157,7 +157,7 @@ def _cpu_s(arguments: list[str], directory: Path) -> float:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["round", "start", "--help"], ["--version"]])
 def test_help_costs_little(arguments: list[str], tmp_path: Path) -> None:
-    """At most 0.3 s CPU, the best of three: other work on the machine is no finding."""
+    """At most 0.5 s CPU, the best of three: other work on the machine is no finding."""
     assert min(_cpu_s([*COMMAND, *arguments], tmp_path) for _ in range(3)) <= BUDGET_S
 
 
