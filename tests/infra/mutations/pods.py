@@ -63,6 +63,10 @@ _PODS = [
             "return body",
             "the_database_is_backed_up",
         ),
+        scenario="dev",
+    ),
+    *in_file(
+        "infra/workloads.py",
         (
             '        spec["replicas"] = args.replicas[name]',
             '        spec["replicas"] = 1',
