@@ -11,6 +11,7 @@ import pytest
 from infra.manifests import K8S
 from tests.k8s.cluster import Cluster, kubectl
 from tests.k8s.reading import NAMESPACE, SUPPLIED
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
 
@@ -66,10 +67,19 @@ def test_everything_rolls_out(cluster: Cluster, overlay: str) -> None:
         pods = _pods(cluster, name)
         assert len(pods) == (1 if overlay == "dev" else 2)
         assert len({pod["spec"]["nodeName"] for pod in pods}) == len(pods)
-        [slices] = cluster.objects(
-            "endpointslices", _IN, f"--selector=kubernetes.io/service-name={name}"
-        )
-        assert len(slices["endpoints"]) == len(pods)
+        _wait_for_endpoints(cluster, name, len(pods))
+
+
+def _wait_for_endpoints(cluster: Cluster, name: str, count: int) -> None:
+    """Another controller makes them than the one that says a rollout is over."""
+    wait_for(lambda: _served(cluster, name) == count, f"endpoints of {name}", timeout_s=60)
+
+
+def _served(cluster: Cluster, name: str) -> int:
+    """How many of a Service's endpoints are ready."""
+    slices = cluster.objects("endpointslices", _IN, f"--selector=kubernetes.io/service-name={name}")
+    endpoints = [one for found in slices for one in found["endpoints"] or ()]
+    return sum(one["conditions"]["ready"] for one in endpoints)
 
 
 def _pods(cluster: Cluster, name: str) -> list[dict[str, dict[str, object]]]:

@@ -15,7 +15,7 @@ import pytest
 from infra.manifests import K8S
 from tests.pods.conftest import postgres
 from tests.pods.postgres import Postgres
-from tests.pods.process import wait_for
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.servers
 

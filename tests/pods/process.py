@@ -139,18 +139,6 @@ def tail(log: Path) -> str:
     return "\n".join(line[:_LINE_LENGTH] for line in lines)
 
 
-def wait_for(condition: Callable[[], bool], what: str, *, timeout_s: float = 180) -> None:
-    """Wait until something is so.
-
-    Raises:
-        AssertionError: it is not so in time.
-    """
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
-        time.sleep(_POLL_S)
-
-
 @contextlib.contextmanager
 def serving(server: Server, is_ready: Callable[[], bool]) -> Generator[Server]:
     """A server for the length of a block."""

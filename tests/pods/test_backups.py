@@ -11,10 +11,10 @@ from ops.local.home import Service
 from tests.gcs.emulator import Emulator
 from tests.laws import note
 from tests.pods.conftest import empty_stand
-from tests.pods.process import wait_for
 from tests.pods.rounds import BRIE, GOUDA, SKIPPED, answer, ops_on, started
 from tests.pods.stand import BUCKET, Stand
 from tests.training import read_by_boto3
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.servers
 

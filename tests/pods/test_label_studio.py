@@ -7,9 +7,10 @@ import pytest
 
 from ops.local.home import Service
 from tests.laws import note
-from tests.pods.process import Server, wait_for
+from tests.pods.process import Server
 from tests.pods.rounds import bearer
 from tests.pods.stand import EMAIL, MEDIA_BUCKET, Stand
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.servers
 

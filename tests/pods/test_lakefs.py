@@ -7,8 +7,9 @@ import pytest
 
 from ops.local.home import Service
 from ops.local.loopback import HOST
-from tests.pods.process import Server, wait_for
+from tests.pods.process import Server
 from tests.pods.stand import Stand
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.servers
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from ops.local.home import Service
-from tests.pods.process import wait_for
 from tests.pods.rounds import BRIE, GOUDA, answer, ops_on, started
 from tests.pods.stand import Stand
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.servers
 

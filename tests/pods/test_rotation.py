@@ -13,10 +13,11 @@ import pytest
 
 from ops.local.home import Service
 from tests.laws import note
-from tests.pods.process import Finished, wait_for
+from tests.pods.process import Finished
 from tests.pods.rounds import access, ops_on, picture, started
 from tests.pods.stand import BUCKET, EMAIL, Stand
 from tests.tree import ROOT
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.servers
 

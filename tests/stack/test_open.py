@@ -4,8 +4,7 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,6 +22,7 @@ from tests.stack.kubectl import kubectl
 from tests.stack.ports import fixed_ports
 from tests.stack.recorded import before_path, program
 from tests.stack.running import READY, answers, forwarding, read_until, remember
+from tests.waiting import wait_for
 
 _DEADLINE_S = 30
 PUBLIC = {"label_studio": "https://labeling.example.org", "lakefs": "https://lake.example.org"}
@@ -33,14 +33,6 @@ def ports() -> Generator[None]:
     """Nobody else forwards meanwhile."""
     with fixed_ports():
         yield
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    """Look again until it is so."""
-    deadline = time.monotonic() + _DEADLINE_S
-    while not is_so():
-        assert time.monotonic() < deadline, "it never became so"
-        time.sleep(0.05)
 
 
 def tools(directory: Path) -> str:
@@ -192,7 +184,7 @@ def test_a_kubectl_that_leads_nowhere_is_replaced(servers: Connection, tmp_path:
         deaf.touch()
         read_until(running, "there again")
         assert not deaf.exists()
-        wait_until(lambda: all(map(answers, Service)))
+        wait_for(lambda: all(map(answers, Service)), "both answer", timeout_s=_DEADLINE_S)
         running.send_signal(signal.SIGINT)
         running.communicate(timeout=_DEADLINE_S)
     assert are_gone(pids)
@@ -203,7 +195,7 @@ def test_one_server_alone(servers: Connection, tmp_path: Path) -> None:
     """The other port stays free; with --json the one document comes in the end."""
     remember(tmp_path, {"targets": targets(servers)})
     with forwarding(tmp_path, "lakefs", "--json", path=tools(tmp_path)) as running:
-        wait_until(lambda: answers(Service.LAKEFS))
+        wait_for(lambda: answers(Service.LAKEFS), "lakeFS answers", timeout_s=_DEADLINE_S)
         assert is_free(FORWARDED_PORTS[Service.LABEL_STUDIO])
         running.send_signal(signal.SIGINT)
         stdout, stderr = running.communicate(timeout=_DEADLINE_S)

@@ -1,7 +1,6 @@
 """Repairs on a real lakeFS: a dirty main, hooks nobody can read, tags, protection."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,6 +22,7 @@ from ops.runner.verify import verify_dataset
 from tests.command import Ops
 from tests.context import real_context
 from tests.system.proposals import propose, record
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.servers
 
@@ -75,14 +75,6 @@ def fix(context: Context, lake: MendableLakeFS) -> list[str]:
     return [apply_repair(context, lake, repair) for repair in plan]
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
-    """Look again until it is so; a server heeds some things seconds later."""
-    deadline = time.monotonic() + _DEADLINE_S
-    while not is_so():
-        assert time.monotonic() < deadline, "it never became so"
-        time.sleep(0.25)
-
-
 def test_a_dirty_main_is_cleared_and_its_content_kept(
     dataset: Context, lake: MendableLakeFS
 ) -> None:
@@ -117,12 +109,16 @@ def test_the_way_out_of_hooks_that_nobody_can_read(dataset: Context, lake: Menda
     lake.write_many(MAIN, [Upload(path=path, data=MALFORMED) for path in (ACTION_PATH, extra)])
     assert lake.commit(MAIN, "Malformed", {}) is not None
     lake.protect(MAIN)
-    wait_until(lambda: any(one.name == "hooks" for one in ill(dataset)))
+    wait_for(
+        lambda: any(one.name == "hooks" for one in ill(dataset)), "seen", timeout_s=_DEADLINE_S
+    )
     hooks = next(one for one in ill(dataset) if one.name == "hooks")
     assert [repair.kind for repair in hooks.repairs] == [RepairKind.HOOKS]
     said = fix(dataset, lake)
     assert extra in said[0]
-    wait_until(lambda: {one.name for one in ill(dataset)} == {"history"})
+    wait_for(
+        lambda: {one.name for one in ill(dataset)} == {"history"}, "mended", timeout_s=_DEADLINE_S
+    )
     assert lake.read(MAIN, ACTION_PATH) == hook_files()[ACTION_PATH]
     assert lake.read(MAIN, extra) is None
     assert lake.read(MAIN, "plain.txt") == b"1"
