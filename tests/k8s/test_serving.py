@@ -11,13 +11,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from infra.manifests import K8S
 from ops.local.loopback import HOST, Client, free_port
+from tests.wanted import check_uwsgi
 
 _APPLICATION = """
 import threading, time
@@ -41,10 +41,7 @@ _SLOW_S = 3
 @pytest.fixture
 def port(tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """Where uWSGI serves by the pod's files, and its process."""
-    if find_spec("pyuwsgi") is None:
-        message = "NO UWSGI: pip install pyuwsgi beside pytest"
-        assert not os.environ.get("CI"), message
-        pytest.skip(message)
+    check_uwsgi()
     package = tmp_path / "core"
     package.mkdir()
     (package / "wsgi.py").write_text(_APPLICATION)

@@ -11,7 +11,8 @@ from ops.local.home import Service
 from ops.local.loopback import Client
 from tests.gcs.emulator import Emulator, emulator
 from tests.pods.postgres import Postgres
-from tests.pods.stand import BUCKETS, Stand, check_uwsgi, make_databases
+from tests.pods.stand import BUCKETS, Stand, make_databases
+from tests.wanted import check_uwsgi
 
 _stands: list[Stand] = []
 

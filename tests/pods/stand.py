@@ -14,23 +14,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
-import pytest
-
 import infra.database
 from infra import configuration, manifests
-from ops.errors import ConfigurationError
 from ops.local import Connection
-from ops.local.home import Home, Service
+from ops.local.home import Service
 from ops.local.label_studio import obtain_token
-from ops.local.lakefs_binary import find_binary
 from ops.local.loopback import HOST, Answer, Client, free_port
 from ops.local.state import State, new_credentials
 from tests.gcs.emulator import Emulator
-from tests.narration import Narration
 from tests.pods.pod import Container, Surroundings, containers
 from tests.pods.postgres import Postgres, programs_of_postgres
 from tests.pods.process import Finished, Server, run, tail
-from tests.real import SHARED, explicit_binary
+from tests.wanted import lakefs_program
 
 BUCKET = "acme-labels-data"
 MEDIA_BUCKET = "acme-labels-media"
@@ -38,26 +33,6 @@ BUCKETS = (BUCKET, MEDIA_BUCKET)
 EMAIL = "lena@example.org"
 _OK = 200
 _PODS = {Service.LAKEFS: "lakefs", Service.LABEL_STUDIO: "label-studio"}
-
-
-def lakefs_program() -> Path:
-    """The lakeFS program. Skips where it is not to be had, and fails there under CI."""
-    try:
-        return find_binary(Home.at(SHARED), Narration(), explicit=explicit_binary())
-    except ConfigurationError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"NO LAKEFS: {error.message}; {error.hint}")
-
-
-def check_uwsgi() -> None:
-    """Make sure of uWSGI. Skips where it is not installed, and fails there under CI."""
-    if find_spec("pyuwsgi") is not None:
-        return
-    message = "NO UWSGI: pip install pyuwsgi beside pytest"
-    if os.environ.get("CI"):
-        raise AssertionError(message)
-    pytest.skip(message)
 
 
 @dataclass(slots=True, kw_only=True)

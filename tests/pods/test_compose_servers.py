@@ -11,8 +11,8 @@ from tests.pods.composed import Machine, service
 from tests.pods.pod import Container
 from tests.pods.postgres import Postgres, programs_of_postgres
 from tests.pods.process import Finished, Server, run, serving
-from tests.pods.stand import lakefs_program
 from tests.tree import ROOT
+from tests.wanted import lakefs_program
 
 pytestmark = pytest.mark.servers
 
