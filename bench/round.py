@@ -11,7 +11,7 @@ from ops.cli.progress import QuietReporter
 from ops.core.label_config import LabelKind, write_label_config
 from ops.core.names import RECORD_PREFIX, media_path, record_path, round_branch
 from ops.core.records import Json, TaskKey
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.lake import LakeFS
 from ops.local import connection
 from ops.ports import Upload

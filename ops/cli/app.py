@@ -18,14 +18,24 @@ from ops.cli import (
     dataset,
     diff,
     doctor,
+    export,
     gates,
     history,
+    import_labels,
     init,
+    join,
     local,
     ontology,
+    predict,
+    profile,
+    pull,
+    query,
     quickstart,
     round_end,
+    round_tasks,
     round_views,
+    runs,
+    split,
     verify,
 )
 from ops.cli import open as opening
@@ -33,18 +43,23 @@ from ops.cli import round as rounds
 from ops.cli.pages import HELP_OPTIONS, HelpfulGroup
 from ops.cli.usage import refuse_bare_noun, refuse_command, refuse_early_option
 
-_LONE_VERBS = (quickstart, init, doctor, opening)
+_LONE_VERBS = (quickstart, init, doctor, opening, import_labels)
 _NOUNS = {
     "local": local.app,
     "data": data.app,
     "round": rounds.app,
+    "predict": predict.app,
     "dataset": dataset.app,
     "ontology": ontology.app,
     "gates": gates.app,
     "bucket": bucket.app,
     "config": config.app,
 }
-_MORE_VERBS = (round_end, round_views, diff, history, changes, verify)
+_MORE_VERBS = (
+    *(round_end, round_tasks, round_views),
+    *(diff, history, changes, verify, query, export, split, pull, runs),
+    *(join, profile),
+)
 """Modules whose verbs belong to another module's noun: importing them adds the verbs."""
 _FLAGS = ("--json", "--quiet", "-q")
 _COMPLETION = "_OPS_COMPLETE"

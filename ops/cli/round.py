@@ -20,7 +20,7 @@ from ops.cli.round_text import (
 from ops.cli.session import Session
 from ops.cli.verb import verb
 from ops.core.records import TaskKey
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:

@@ -18,7 +18,13 @@ from ops.core.names import (
     CARD_PATH,
     GATES_PREFIX,
     MEDIA_PREFIX,
+    METADATA_PREFIX,
+    PREDICTION_PREFIX,
+    PROFILE_PREFIX,
+    QUERY_PREFIX,
     RECORD_PREFIX,
+    RUN_PREFIX,
+    SPLIT_PREFIX,
     tag_version,
     version_tag,
 )
@@ -137,6 +143,12 @@ class Area(StrEnum):
     IMAGES = "images"
     ONTOLOGY = "ontology"
     GATES = "gate files"
+    METADATA = "joined tables"
+    PREDICTIONS = "predictions"
+    PROFILE = "image profiles"
+    SPLITS = "splits"
+    QUERIES = "saved queries"
+    RUNS = "training runs"
 
 
 AREAS: Mapping[Area, tuple[str, ...]] = {
@@ -145,6 +157,12 @@ AREAS: Mapping[Area, tuple[str, ...]] = {
     Area.IMAGES: (MEDIA_PREFIX,),
     Area.ONTOLOGY: (ONTOLOGY_PREFIX,),
     Area.GATES: (GATES_PREFIX, ACTIONS_PREFIX),
+    Area.METADATA: (METADATA_PREFIX,),
+    Area.PREDICTIONS: (PREDICTION_PREFIX,),
+    Area.PROFILE: (PROFILE_PREFIX,),
+    Area.SPLITS: (SPLIT_PREFIX,),
+    Area.QUERIES: (QUERY_PREFIX,),
+    Area.RUNS: (RUN_PREFIX,),
 }
 """What each area holds, by the beginnings of paths."""
 
@@ -159,6 +177,12 @@ KINDS: Mapping[str, frozenset[Area]] = {
     "ontology": _OF_A_VERSION | {Area.ONTOLOGY},
     "gates": frozenset({Area.GATES}),
     "repair": frozenset({Area.GATES}),
+    "data-join": frozenset({Area.METADATA}),
+    "predict": frozenset({Area.PREDICTIONS}),
+    "profile": frozenset({Area.PROFILE}),
+    "split": frozenset({Area.SPLITS}),
+    "query": frozenset({Area.QUERIES}),
+    "run": frozenset({Area.RUNS}),
 }
 """Every kind of commit that ops makes on main, with what it may change."""
 

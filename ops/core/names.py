@@ -18,6 +18,7 @@ INDEX_SUFFIX = ".index.jsonl"
 TASKS_SUFFIX = ".tasks.jsonl"
 ANNOTATIONS_PARQUET = "snapshot/annotations.parquet"
 TASKS_PARQUET = "snapshot/tasks.parquet"
+CLASSES_PATH = "snapshot/classes.json"
 CARD_PATH = "README.md"
 CARD_JSON_PATH = "card.json"
 GATES_PREFIX = "_gates/"
@@ -27,6 +28,14 @@ GATE_SCRIPT_PATH = "_gates/gate.lua"
 ACTIONS_PREFIX = "_lakefs_actions/"
 ACTION_PATH = "_lakefs_actions/ops.yaml"
 CHANGE_PREFIX = "changes/"
+IMPORT_SUFFIX = ".import.jsonl"
+METADATA_PREFIX = "metadata/"
+PREDICTION_PREFIX = "predictions/"
+QUERY_PREFIX = "queries/"
+SPLIT_PREFIX = "splits/"
+PROFILE_PREFIX = "profile/"
+IMAGE_PROFILE_PATH = "profile/images.parquet"
+RUN_PREFIX = "runs/"
 MAIN = "main"
 
 # lakeFS branch ids match ^\w[-\w]*$: no slash, no dot. 50 characters is what a Label Studio project
@@ -127,6 +136,11 @@ def index_path(round_name: str) -> str:
     return f"{MANIFEST_PREFIX}{round_name}{INDEX_SUFFIX}"
 
 
+def import_path(round_name: str) -> str:
+    """Where the records lie that an import put before the round's annotators."""
+    return f"{MANIFEST_PREFIX}{round_name}{IMPORT_SUFFIX}"
+
+
 def round_branch(round_name: str) -> str:
     """The branch of a round."""
     return _BRANCH_PREFIX + round_name
@@ -188,6 +202,61 @@ def merge_branch_change(branch: str) -> str | None:
     """The change a merge_branch belongs to; None where the branch is none."""
     match = _MERGE_BRANCH.fullmatch(branch)
     return match.group(1) if match and _CHANGE_NAME.fullmatch(match.group(1)) else None
+
+
+def check_table_name(name: str, *, noun: str) -> str:
+    """Give the name back if it can name a table, a query, a split, a model or its version.
+
+    Args:
+        name: as somebody typed it.
+        noun: what it is to name, for the error: `split`.
+
+    Raises:
+        UsageError: it holds anything but a-z, A-Z, 0-9, `.`, `-` and `_`, starts with neither
+            letter nor digit, or is longer than 64.
+    """
+    if not _TABLE_NAME.fullmatch(name):
+        raise UsageError(
+            "table-name",
+            f"{name!r} cannot name a {noun}",
+            subject=name,
+            unchanged="nothing was read or written",
+            hint="use letters, digits, ., - and _, at most 64 characters, a letter or digit first",
+        )
+    return name
+
+
+_TABLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+
+
+def metadata_path(name: str) -> str:
+    """Where a joined table lies; facts_path says how it came there."""
+    return f"{METADATA_PREFIX}{name}.parquet"
+
+
+def prediction_path(model: str, version: str) -> str:
+    """Where the predictions of one version of a model lie."""
+    return f"{PREDICTION_PREFIX}{model}/{version}.parquet"
+
+
+def query_path(name: str) -> str:
+    """Where a saved query lies: SQL as somebody wrote it."""
+    return f"{QUERY_PREFIX}{name}.sql"
+
+
+def split_path(name: str) -> str:
+    """Where a split's assignments lie."""
+    return f"{SPLIT_PREFIX}{name}.parquet"
+
+
+def run_path(run_id: str) -> str:
+    """Where a training run is recorded."""
+    return f"{RUN_PREFIX}{run_id}.json"
+
+
+def facts_path(table: str) -> str:
+    """Where the document lies that says what a table is: beside it, with another ending."""
+    return table.removesuffix(".parquet") + ".json"
 
 
 def version_tag(number: int) -> str:

@@ -1,19 +1,19 @@
-"""A round's manifest, and which tasks a selection takes.
+"""A round's manifest.
 
-Owns `rounds/<round>.json`. Does not know the servers, the task list (task_list.py), nor the sync
-index (index.py).
+Owns `rounds/<round>.json`. Does not know the servers, which tasks a selection takes (selection.py),
+the task list (task_list.py), nor the sync index (index.py).
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
-from ops.core.documents import Fields, kind, parse
+from ops.core.documents import Fields, parse
 from ops.core.encoding import encode
 from ops.core.lines import choice, maybe, stored, texts
 from ops.core.names import manifest_path
 from ops.core.records import CommitId, Counts, Json, TaskKey, TaskState
+from ops.core.selection import Selection, decode_selection
 from ops.core.settle import Policy
 
 SCHEMA = "ops.round/1"
@@ -26,52 +26,6 @@ class RoundState(StrEnum):
     OPEN = "open"
     FINISHED = "finished"
     ABORTED = "aborted"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """Which tasks a round was asked to take.
-
-    Attributes:
-        labeled_too: tasks that have an annotation already are not left out.
-        limit: at most so many, the first by key.
-        sample: so many by chance, the same for one seed on any machine.
-        seed: the seed of the sample.
-        edit: annotators see the tasks' annotations and may change them.
-        keys: only these, named one by one and sorted, whatever their state; None for any.
-    """
-
-    labeled_too: bool = False
-    limit: int | None = None
-    sample: int | None = None
-    seed: int = 0
-    edit: bool = False
-    keys: tuple[TaskKey, ...] | None = None
-
-    def as_mapping(self) -> dict[str, Json]:
-        """The selection as the manifest holds it."""
-        return {
-            "edit": self.edit,
-            "keys": None if self.keys is None else list(self.keys),
-            "labeled_too": self.labeled_too,
-            "limit": self.limit,
-            "sample": self.sample,
-            "seed": self.seed,
-        }
-
-    @property
-    def in_words(self) -> str:
-        """The selection for people: `tasks nobody has labeled, 50 by chance (seed 7)`."""
-        if self.keys is not None:
-            said = [f"{len(self.keys)} tasks named one by one"]
-        elif self.edit:
-            said = ["labeled tasks"]
-        else:
-            said = ["labeled tasks too" if self.labeled_too else "tasks nobody has labeled"]
-        said += ["with their labels to be changed"] if self.edit else []
-        said += [f"{self.sample} by chance (seed {self.seed})"] if self.sample is not None else []
-        said += [f"at most {self.limit}"] if self.limit is not None else []
-        return ", ".join(said)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +85,8 @@ class Manifest:
         taken_in: what of main the branch has taken in; None while it stands on its base.
         held: the tasks its finish quarantined, by key.
         rework: the round its finish opened with these.
+        predictions: what was put before annotators with the tasks, as `model@version`, sorted.
+        import_digest: of `rounds/<round>.import.jsonl`, where the round reviews what was imported.
     """
 
     id: str
@@ -152,6 +108,8 @@ class Manifest:
     taken_in: TakenIn | None = None
     held: tuple[Held, ...] = ()
     rework: str | None = None
+    predictions: tuple[str, ...] = ()
+    import_digest: str | None = None
 
     @property
     def stands_on(self) -> CommitId:
@@ -212,6 +170,8 @@ def encode_manifest(manifest: Manifest) -> bytes:
                 for one in manifest.held
             ],
             "rework": manifest.rework,
+            "predictions": list(manifest.predictions),
+            "import_digest": manifest.import_digest,
         }
     )
 
@@ -248,7 +208,7 @@ def decode_manifest(data: bytes, name: str) -> Manifest:
         base=CommitId(_digits(fields, "base", 64)),
         actor=fields.text("actor"),
         created_at=fields.timestamp("created_at"),
-        selection=_selection(fields.fields("selection")),
+        selection=decode_selection(fields.fields("selection")),
         task_count=tasks.integer("count"),
         tasks_digest=tasks.text("digest"),
         ontology_digest=fields.text("ontology_digest"),
@@ -262,16 +222,17 @@ def decode_manifest(data: bytes, name: str) -> Manifest:
         taken_in=_taken_in(maybe(fields, "taken_in", fields.fields)),
         held=tuple(_held(one) for one in fields.items("held")),
         rework=maybe(fields, "rework", fields.text),
+        predictions=maybe(fields, "predictions", partial(_names, fields)) or (),
+        import_digest=maybe(fields, "import_digest", fields.text),
     )
 
 
 _FIELDS = frozenset({
     "schema", "id", "name", "base", "actor", "created_at", "selection", "tasks", "ontology_digest",
     "state", "project", "ended_at", "ended_by", "version", "counts", "annotators", "taken_in",
-    "held", "rework",
+    "held", "rework", "predictions", "import_digest",
 })  # fmt: skip
 _TASKS_FIELDS = frozenset({"count", "digest"})
-_SELECTION_FIELDS = frozenset(Selection().as_mapping())
 _COUNTS_FIELDS = frozenset(Counts().as_mapping())
 _TAKEN_IN_FIELDS = frozenset({"main", "on_conflict", "merged", "settled"})
 _HELD_FIELDS = frozenset({"key", "reason", "detail"})
@@ -287,6 +248,10 @@ def _taken_in(fields: Fields | None) -> TakenIn | None:
         merged_count=fields.integer("merged"),
         settled=tuple(map(TaskKey, texts(fields, "settled", "task key"))),
     )
+
+
+def _names(fields: Fields, name: str) -> tuple[str, ...]:
+    return tuple(texts(fields, name, "name"))
 
 
 def _digits(fields: Fields, name: str, count: int) -> str:
@@ -310,28 +275,6 @@ def _held(fields: Fields) -> Held:
     )
 
 
-def _selection(fields: Fields) -> Selection:
-    fields.only(_SELECTION_FIELDS)
-    return Selection(
-        edit=fields.boolean("edit"),
-        keys=maybe(
-            fields, "keys", lambda name: tuple(map(TaskKey, texts(fields, name, "task key")))
-        ),
-        labeled_too=fields.boolean("labeled_too"),
-        limit=maybe(fields, "limit", fields.integer),
-        sample=maybe(fields, "sample", fields.integer),
-        seed=_seed(fields),
-    )
-
-
-def _seed(fields: Fields) -> int:
-    """A whole number, below zero too."""
-    seed = fields.any("seed")
-    if not isinstance(seed, int) or isinstance(seed, bool):
-        fields.refuse("seed", f"must be a whole number, not {kind(seed)}")
-    return seed
-
-
 def _counts(fields: Fields | None, task_count: int) -> Counts | None:
     if fields is None:
         return None
@@ -341,37 +284,3 @@ def _counts(fields: Fields | None, task_count: int) -> Counts | None:
         if total != task_count:
             fields.refuse(name, f"add up to {total}, the round has {task_count} tasks")
     return counts
-
-
-def select(
-    keys: Iterable[TaskKey], states: Mapping[TaskKey, TaskState], selection: Selection
-) -> Sequence[TaskKey]:
-    """The keys a selection takes, by key; the same for the same input on any machine.
-
-    A sample orders the candidates by the SHA-256 of `seed:key` and takes the first: adding images
-    changes a sample only by the new ones that come before its last. Tasks named one by one are
-    taken in whatever state they are; a name nobody has is passed over.
-
-    Args:
-        keys: every image's key.
-        states: the state of each task that has a record.
-        selection: what was asked for.
-    """
-    if selection.keys is not None:
-        named = frozenset(selection.keys)
-        taken = [key for key in keys if key in named]
-    else:
-        taken = [key for key in keys if _fits(states.get(key, TaskState.UNFINISHED), selection)]
-    if selection.sample is not None:
-        taken = sorted(taken, key=lambda key: _chance(selection.seed, key))[: selection.sample]
-    return sorted(taken)[: selection.limit]
-
-
-def _fits(state: TaskState, selection: Selection) -> bool:
-    if selection.edit:
-        return state in {TaskState.LABELED, TaskState.EMPTY} and selection.labeled_too
-    return selection.labeled_too or state in {TaskState.UNFINISHED, TaskState.QUARANTINED}
-
-
-def _chance(seed: int, key: TaskKey) -> bytes:
-    return hashlib.sha256(f"{seed}:{key}".encode()).digest()

@@ -38,6 +38,12 @@ local PAGE = 1000
 local GATE = { "_gates/", "_lakefs_actions/" }
 local ONTOLOGY = { "ontology/" }
 local PICTURES = { "images/" }
+local TABLES = { "metadata/" }
+local PREDICTIONS = { "predictions/" }
+local PROFILE = { "profile/" }
+local SPLITS = { "splits/" }
+local QUERIES = { "queries/" }
+local RUNS = { "runs/" }
 local VERSION = { "annotations/", "snapshot/", "README.md", "card.json", "rounds/", "changes/" }
 local MAY_CHANGE = {
   ["init"] = { GATE, ONTOLOGY },
@@ -48,6 +54,12 @@ local MAY_CHANGE = {
   ["ontology"] = { VERSION, ONTOLOGY },
   ["gates"] = { GATE },
   ["repair"] = { GATE },
+  ["data-join"] = { TABLES },
+  ["predict"] = { PREDICTIONS },
+  ["profile"] = { PROFILE },
+  ["split"] = { SPLITS },
+  ["query"] = { QUERIES },
+  ["run"] = { RUNS },
 }
 local MAKES_A_VERSION = { "annotations/", "snapshot/", "README.md", "card.json" }
 

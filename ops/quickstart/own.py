@@ -9,7 +9,8 @@ from typing import NoReturn
 
 from ops.core.names import LABEL_CONFIG_PATH, MAIN, round_branch
 from ops.core.records import Json, TaskKey
-from ops.core.rounds import Manifest, RoundState, Selection
+from ops.core.rounds import Manifest, RoundState
+from ops.core.selection import Selection
 from ops.errors import NotFoundError, UsageError
 from ops.media import Ignored
 from ops.runner.context import Context, read_manifest

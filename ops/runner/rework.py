@@ -6,7 +6,8 @@ Owns its name and its selection. Starting it is start.py's.
 import re
 
 from ops.core.names import MAIN, check_round_name, round_branch
-from ops.core.rounds import Manifest, RoundState, Selection
+from ops.core.rounds import Manifest, RoundState
+from ops.core.selection import Selection
 from ops.ports import Lake
 from ops.runner.context import Context, branch_manifest, read_manifest
 from ops.runner.start import start_round

@@ -17,7 +17,7 @@ from ops.core.names import (
     record_path,
 )
 from ops.core.records import CommitId, Media, Task, TaskKey, TaskState
-from ops.core.rounds import Selection, select
+from ops.core.selection import Selection, select
 from ops.core.task_list import RoundTask
 from ops.errors import InvalidDataError, NotFoundError
 from ops.ports import StoredObject

@@ -9,26 +9,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from ops.core.canonical import decode_record
-from ops.core.exports import KEY_FIELD, to_import
 from ops.core.names import (
     MAIN,
     check_round_name,
     manifest_path,
-    record_path,
     round_branch,
     tasks_path,
 )
 from ops.core.plan import StartObservation, StartStep, Step, plan_start
-from ops.core.records import CommitId, Json, TaskKey
+from ops.core.records import CommitId, TaskKey
 from ops.core.rounds import (
     Manifest,
     RoundState,
-    Selection,
     encode_manifest,
     project_description,
     project_title,
 )
+from ops.core.selection import Selection
 from ops.core.task_list import RoundTask, encode_tasks, tasks_digest
 from ops.errors import ConfigurationError, RefusedError
 from ops.ports import TaskRow, Upload
@@ -45,6 +42,7 @@ from ops.runner.context import (
 from ops.runner.copies import find_copies
 from ops.runner.selection import select_tasks
 from ops.runner.sources import refuse_stale
+from ops.runner.task_items import TaskItems
 
 BATCH = 1000
 """Tasks an import request: 1 000 to 2 500 is fastest on Label Studio 1.23."""
@@ -318,52 +316,20 @@ class _Start:
             connect()
 
     def _import(self, seen: _Seen) -> None:
-        missing, project, manifest = _missing(seen), _project(seen), _manifest(seen)
-        _, ontology = read_ontology(self._context.lake, manifest.base)
-        members: Mapping[int, str] = {}
-        if any(seen.tasks[key].carried for key in missing):
-            members = self._context.studio.members()
+        missing, project = _missing(seen), _project(seen)
+        items = TaskItems(self._context, _manifest(seen))
         with self._context.reporter.phase("importing tasks", len(missing)) as phase:
             for batch in batches(missing, BATCH):
                 entries = [seen.tasks[key] for key in batch]
-                items = self._items(manifest, entries, ontology.media_field, members)
-                self._context.studio.import_tasks(project, items)
+                self._context.studio.import_tasks(project, items.of(entries))
                 phase.advance(len(batch))
         seen.rows = None
-
-    def _items(
-        self,
-        manifest: Manifest,
-        entries: Sequence[RoundTask],
-        media_field: str,
-        members: Mapping[int, str],
-    ) -> Sequence[Mapping[str, Json]]:
-        paths = [record_path(entry.task.key) for entry in entries if entry.carried]
-        carried = dict(self._context.lake.read_many(manifest.base, paths))
-        items: list[Mapping[str, Json]] = []
-        for entry in entries:
-            data: dict[str, Json] = {
-                **entry.task.data,
-                media_field: self._uri(manifest, entry),
-                KEY_FIELD: entry.task.key,
-            }
-            path = record_path(entry.task.key)
-            if path in carried:
-                record = decode_record(carried[path], key=entry.task.key)
-                items.append(to_import(record, data=data, members=members))
-            else:
-                items.append({"data": data})
-        return items
-
-    def _uri(self, manifest: Manifest, entry: RoundTask) -> str:
-        """The picture of the base commit, whatever becomes of the branch."""
-        return f"s3://{self._context.lake.repository}/{manifest.base}/{entry.task.media.path}"
 
     def _check_picture(self, seen: _Seen) -> None:
         rows = [row for row in seen.rows or () if row.key in seen.tasks]
         if not rows or rows[0].key is None:
             return
-        uri = self._uri(_manifest(seen), seen.tasks[rows[0].key])
+        uri = TaskItems(self._context, _manifest(seen)).uri(seen.tasks[rows[0].key])
         studio = self._context.studio
         if not studio.shows_media(rows[0].id, uri):
             # lakeFS may have been away while Label Studio asked it: this waits for it, or says so.

@@ -15,7 +15,7 @@ from ops.core.names import (
     manifest_path,
     tasks_path,
 )
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.core.task_list import tasks_digest
 from ops.errors import RefusedError
 from ops.runner.finish import finish_round

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from ops.core.names import MAIN
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.runner.diff import label_diff
 from ops.runner.finish import finish_round
 from ops.runner.history import task_history

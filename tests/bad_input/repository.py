@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ops.core.names import GATES_PATH, LABEL_CONFIG_PATH, MAIN, media_path
 from ops.core.records import TaskKey
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.errors import NotFoundError, UsageError
 from ops.ports import Upload
 from ops.runner.abort import abort_round

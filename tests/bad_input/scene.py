@@ -13,7 +13,7 @@ from typing import Any
 
 from ops.core.names import MAIN, record_path, round_branch
 from ops.core.records import Json, TaskKey
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.errors import InvalidDataError, OpsError
 from ops.ports import Upload
 from ops.runner.finish import finish_round

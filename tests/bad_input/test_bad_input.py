@@ -8,7 +8,7 @@ import pytest
 
 from ops.core.names import record_path
 from ops.core.records import TaskKey
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.errors import InvalidDataError, OpsError
 from ops.runner.start import start_round
 from ops.runner.sync import BATCH, sync_round

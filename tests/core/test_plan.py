@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from ops.core.plan import StartObservation, StartStep, Step, plan_start
 from ops.core.records import CommitId
-from ops.core.rounds import Manifest, RoundState, Selection
+from ops.core.rounds import Manifest, RoundState
+from ops.core.selection import Selection
 
 TASK_COUNT = 3
 OLD_PROJECT, NEW_PROJECT = 31, 32

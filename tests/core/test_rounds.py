@@ -17,12 +17,11 @@ from ops.core.rounds import (
     HoldReason,
     Manifest,
     RoundState,
-    Selection,
     TakenIn,
     decode_manifest,
     encode_manifest,
-    select,
 )
+from ops.core.selection import Selection, select
 from ops.core.settle import Policy
 from ops.core.task_list import RoundTask, decode_tasks, encode_tasks, tasks_digest
 from ops.errors import InvalidDataError

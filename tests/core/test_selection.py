@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from ops.core.records import CommitId, TaskKey, TaskState
-from ops.core.rounds import Manifest, Selection, decode_manifest, encode_manifest, select
+from ops.core.rounds import Manifest, decode_manifest, encode_manifest
+from ops.core.selection import Selection, select
 from ops.errors import InvalidDataError
 
 KEYS = tuple(TaskKey(name) for name in ("a.png", "b.png", "c.png", "d.png"))

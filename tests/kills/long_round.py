@@ -16,7 +16,7 @@ import pytest
 
 from ops.core.names import RECORD_PREFIX, round_branch
 from ops.core.records import Json
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.local import Connection
 from ops.runner.start import start_round
 from ops.studio import LabelStudio

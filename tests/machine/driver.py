@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from ops.core.records import Json, TaskKey
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.core.settle import Policy
 from ops.errors import OpsError
 from ops.runner.abort import abort_round

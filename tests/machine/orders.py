@@ -10,7 +10,7 @@ from itertools import permutations
 from typing import Any, TypeAlias
 
 from ops.core.records import Json, TaskKey
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.core.settle import Policy
 from ops.runner.data import add_media
 from ops.runner.finish import finish_round

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from ops.core.records import CommitId, TaskKey
-from ops.core.rounds import Manifest, RoundState, Selection
+from ops.core.rounds import Manifest, RoundState
+from ops.core.selection import Selection
 from ops.quickstart.plan import Chapter, Seen, plan_story
 from ops.quickstart.reading import Row, VersionRead
 

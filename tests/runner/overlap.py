@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from ops.core.canonical import decode_record
 from ops.core.names import record_path, round_branch
 from ops.core.records import Json, Record, TaskKey
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.runner.context import branch_manifest
 from ops.runner.finish import finish_round
 from ops.runner.start import start_round

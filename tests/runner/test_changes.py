@@ -8,7 +8,7 @@ import pytest
 from ops.core.changes import decode_change
 from ops.core.names import change_branch, change_path, record_path
 from ops.core.records import TaskKey
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.core.undo import Target
 from ops.errors import NotFoundError, OpsError, RefusedError
 from ops.ports import Upload

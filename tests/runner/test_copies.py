@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from ops.core.records import Json
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.runner.finish import finish_round
 from ops.runner.start import start_round
 from tests.runner.world import World, region

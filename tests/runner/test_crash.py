@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.errors import OpsError
 from ops.runner.finish import finish_round
 from ops.runner.start import start_round

@@ -16,7 +16,7 @@ from ops.core.names import (
     record_path,
 )
 from ops.core.records import TaskKey
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.errors import (
     ConfigurationError,
     DeniedError,

@@ -7,7 +7,7 @@ import pytest
 from ops.core.canonical import decode_record, encode_record
 from ops.core.names import record_path
 from ops.core.records import TaskKey
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.errors import ConflictError, RefusedError
 from ops.ports import Upload
 from ops.runner.abort import abort_round

@@ -12,7 +12,7 @@ from ops.core.names import (
     GATES_PATH,
     MAIN,
 )
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.errors import ConflictError, InvalidDataError, RefusedError, UsageError
 from ops.gate import default_settings, hook_files
 from ops.ports import Upload

@@ -6,7 +6,7 @@ from ops.core.canonical import encode_record
 from ops.core.history import Change, TaskChange, Verb, blame, task_log
 from ops.core.names import MAIN, record_path
 from ops.core.records import CommitId, Json, TaskKey, TaskState
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.errors import InvalidDataError, NotFoundError
 from ops.ports import Upload
 from ops.runner.finish import finish_round

@@ -20,7 +20,7 @@ from ops.core.names import (
     round_branch,
 )
 from ops.core.records import Record, TaskKey
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.errors import InvalidDataError, NotFoundError
 from ops.ports import ChangeKind, Upload
 from ops.runner.context import main_head

@@ -6,7 +6,8 @@ import pytest
 
 from ops.core.names import manifest_path
 from ops.core.records import TaskKey, TaskState
-from ops.core.rounds import HoldReason, Manifest, Selection, decode_manifest
+from ops.core.rounds import HoldReason, Manifest, decode_manifest
+from ops.core.selection import Selection
 from ops.core.settle import Policy
 from ops.errors import ConflictError, InvalidDataError
 from ops.ports import Upload

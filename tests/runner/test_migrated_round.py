@@ -1,7 +1,7 @@
 """A label is renamed on main while a round is open: what people say arrives under the new name."""
 
 from ops.core.migration import MigrationRequest, Operation
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.runner.change_merge import merge_change
 from ops.runner.changes import Proposed
 from ops.runner.finish import finish_round

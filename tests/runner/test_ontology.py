@@ -13,7 +13,7 @@ from ops.core.ontology import Ontology
 from ops.core.records import Record, TaskKey, TaskState
 from ops.core.regions import labels
 from ops.core.relabel import migrate_record
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.errors import NotFoundError, OpsError, RefusedError, UsageError
 from ops.ports import Upload
 from ops.runner.change_merge import MergedChange, merge_change

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ops.core.migration import Operation
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.core.settle import Policy
 from ops.core.undo import Target
 from ops.errors import RefusedError

@@ -8,7 +8,7 @@ from ops.core.canonical import decode_record
 from ops.core.migration import MigrationRequest, Operation
 from ops.core.names import RECORD_PREFIX
 from ops.core.regions import labels
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.errors import RefusedError
 from ops.runner.change_merge import merge_change
 from ops.runner.changes import Proposed

@@ -8,7 +8,7 @@ from ops.core.canonical import decode_record, encode_record
 from ops.core.names import change_branch, media_path, record_path
 from ops.core.records import Record, TaskKey, TaskState
 from ops.core.regions import labels as labels_of
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.core.settle import Policy
 from ops.core.undo import Target
 from ops.errors import ConflictError, InvalidDataError, NotFoundError, OpsError, RefusedError

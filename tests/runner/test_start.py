@@ -2,7 +2,8 @@
 
 import pytest
 
-from ops.core.rounds import RoundState, Selection
+from ops.core.rounds import RoundState
+from ops.core.selection import Selection
 from ops.errors import ConfigurationError, RefusedError, UsageError
 from ops.runner.abort import abort_round
 from ops.runner.finish import finish_round

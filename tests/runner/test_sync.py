@@ -5,7 +5,7 @@ import pytest
 from ops.core.canonical import decode_record
 from ops.core.names import index_path, record_path
 from ops.core.records import Record, TaskKey, TaskState
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.errors import NotFoundError, RefusedError
 from ops.ports import Upload
 from ops.runner.finish import finish_round

@@ -7,7 +7,7 @@ import pytest
 from ops.core.canonical import decode_record
 from ops.core.names import record_path
 from ops.core.records import Json, Record, TaskKey, TaskState
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.errors import InvalidDataError
 from ops.ports import Upload
 from ops.runner.start import start_round

@@ -20,7 +20,7 @@ from ops.core.names import (
     record_path,
 )
 from ops.core.records import TaskKey
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.errors import InvalidDataError, NotFoundError, RefusedError
 from ops.parquet import write_snapshot
 from ops.runner.dataset import list_versions

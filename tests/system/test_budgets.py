@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from ops.core.label_config import LabelKind, write_label_config
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.lake import LakeFS
 from ops.local import Connection
 from ops.runner.data import add_media

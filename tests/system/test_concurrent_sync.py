@@ -23,7 +23,7 @@ import pytest
 from ops.core.label_config import LabelKind, write_label_config
 from ops.core.names import RECORD_PREFIX, record_key
 from ops.core.records import Json
-from ops.core.rounds import Selection
+from ops.core.selection import Selection
 from ops.errors import NotFoundError, UnavailableError
 from ops.local import Connection
 from ops.ports import Studio

@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 
 from ops.core.records import Counts, Json, TaskKey
-from ops.core.rounds import Manifest, Selection
+from ops.core.rounds import Manifest
+from ops.core.selection import Selection
 from ops.errors import RefusedError, UnavailableError
 from ops.local import Connection
 from ops.ports import Annotators

@@ -1,0 +1,1 @@
+"""`ops data join`: tables beside the images."""

@@ -1,0 +1,1 @@
+"""`ops dataset query`: SQL over a version."""

@@ -1,0 +1,1 @@
+"""`ops round add` and `drop`: tasks of an open round."""

@@ -1,0 +1,1 @@
+"""`ops dataset split` and `ops data dedup`."""

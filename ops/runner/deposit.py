@@ -1,0 +1,64 @@
+"""Objects onto main beside the labels: joined tables, predictions, splits, queries, runs.
+
+Owns the order: a branch named by what is deposited, upload, commit, merge, remove the branch; so
+main is never written to directly and an interrupted deposit goes on. Never touches a record, and
+makes no version: the next one holds what lies on main then.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+from ops.core.names import MAIN
+from ops.core.records import CommitId
+from ops.core.snapshot import record_checksum
+from ops.ports import Upload
+from ops.runner.context import Context, main_head
+from ops.runner.publish import publish
+
+
+def deposit(
+    context: Context,
+    kind: str,
+    uploads: Sequence[Upload],
+    *,
+    message: str,
+    removed: Sequence[str] = (),
+    **facts: str | int,
+) -> CommitId | None:
+    """Bring objects onto main in one commit; None where main holds just these already.
+
+    Seven requests and one an object. Repeatable: the same objects make the same branch, and what is
+    on main already makes no commit.
+
+    Args:
+        context: the servers.
+        kind: of the commit, one of ops.core.audit.KINDS; it says which folders may change.
+        uploads: the objects, held in memory.
+        message: of the commit and the merge.
+        removed: paths to take away from main, such as those of a table that is dropped.
+        facts: further metadata of the merge, without the prefix `ops.`.
+
+    Raises:
+        NotFoundError: the repository is not set up.
+        ConflictError: somebody changed one of these objects on main meanwhile.
+        RefusedError: a gate inside lakeFS refused, or main is dirty.
+    """
+    lake = context.lake
+    main_head(lake)
+    listed = [f"{one.path}\t{record_checksum(one.data)}\n" for one in uploads]
+    listed += [f"{path}\t-\n" for path in removed]
+    digest = hashlib.sha256("".join(sorted(listed)).encode()).hexdigest()
+    branch = f"{kind}-{digest[:12]}"
+    if not lake.create_branch(branch, MAIN) and lake.merge_base(branch, MAIN) == (
+        lake.find_commit(branch)
+    ):
+        # A run that was killed after its merge left it; since then main may have moved on.
+        lake.delete_branch(branch)
+        lake.create_branch(branch, MAIN)
+    lake.write_many(branch, uploads)
+    lake.delete_many(branch, removed)
+    metadata = context.metadata(kind, **facts)
+    lake.commit(branch, message, metadata)
+    commit = publish(context, branch, onto=None, message=message, metadata=metadata)
+    lake.delete_branch(branch)
+    return commit
