@@ -1,4 +1,4 @@
-"""Snapshots as Parquet files: the one place that imports pyarrow.
+"""Snapshots and other tables as Parquet files: the one place that imports pyarrow.
 
 Owns the files' schema and layout: the same rows are the same bytes, whoever writes them with the
 same pyarrow. Does not decide what is in a row (ops/core/snapshot.py). pyarrow ships partial types:
@@ -6,12 +6,13 @@ they end here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
 from io import BytesIO
 from types import ModuleType, TracebackType
 from typing import BinaryIO, NoReturn, Self, cast
 
 from ops.core.names import TASKS_PARQUET
-from ops.core.records import Record, TaskKey, TaskState
+from ops.core.records import Json, Record, TaskKey, TaskState
 from ops.core.snapshot import (
     Figures,
     RegionColumns,
@@ -93,6 +94,74 @@ def read_states(data: bytes) -> dict[TaskKey, TaskState]:
         _refuse(error)
 
 
+class Column(StrEnum):
+    """What a column of a table holds; any of them may be null."""
+
+    TEXT = "text"
+    TEXTS = "texts"
+    WHOLE = "whole number"
+    NUMBER = "number"
+    FLAG = "true or false"
+
+
+def write_rows(rows: Iterable[Mapping[str, Json]], columns: Mapping[str, Column]) -> bytes:
+    """The bytes of a table, in the order the rows come in; the same rows are the same bytes.
+
+    Args:
+        rows: each with a value, or null, for every column.
+        columns: what each column holds, in the file's order.
+    """
+    arrow, parquet = _pyarrow()
+    schema = arrow.schema([arrow.field(name, _type(kind)) for name, kind in columns.items()])
+    sink = BytesIO()
+    table = arrow.Table.from_pylist(list(rows), schema=schema)
+    parquet.write_table(
+        table,
+        sink,
+        compression="zstd",
+        compression_level=_COMPRESSION_LEVEL,
+        row_group_size=_REGIONS_A_GROUP,
+    )
+    return sink.getvalue()
+
+
+def _type(column: Column) -> object:
+    arrow, _ = _pyarrow()
+    match column:
+        case Column.TEXT:
+            return arrow.string()
+        case Column.TEXTS:
+            return arrow.list_(arrow.string())
+        case Column.WHOLE:
+            return arrow.int64()
+        case Column.NUMBER:
+            return arrow.float64()
+        case Column.FLAG:
+            return arrow.bool_()
+
+
+def read_rows(data: bytes, columns: Sequence[str], *, path: str) -> Iterator[Mapping[str, Json]]:
+    """The rows of a table that ops wrote, by the columns asked for, a group at a time.
+
+    Args:
+        data: the file.
+        columns: their names.
+        path: where it lies, for the error.
+
+    Raises:
+        InvalidDataError: it is no Parquet file, or lacks one of the columns.
+    """
+    arrow, parquet = _pyarrow()
+    try:
+        file = parquet.ParquetFile(BytesIO(data))
+        # A file without rows gives no batch, which would be found to lack the column.
+        file.schema_arrow.empty_table().select(columns)
+        for batch in file.iter_batches(batch_size=_REGIONS_A_GROUP, columns=list(columns)):
+            yield from batch.to_pylist()
+    except (arrow.ArrowException, OSError, ValueError, KeyError) as error:
+        _refuse_table(error, path)
+
+
 def differing_keys(stored: bytes, packed: bytes) -> Sequence[TaskKey]:
     """The tasks whose rows are not the same in two files of one kind, sorted; none where all are.
 
@@ -152,6 +221,16 @@ def _refuse(cause: Exception) -> NoReturn:
         "snapshot-invalid",
         f"{TASKS_PARQUET} is damaged, or no snapshot of this version of ops",
         subject=TASKS_PARQUET,
+        unchanged="nothing was written",
+        hint="see which commit changed it: ops dataset log",
+    ) from cause
+
+
+def _refuse_table(cause: Exception, path: str) -> NoReturn:
+    raise InvalidDataError(
+        "table-invalid",
+        f"{path} is damaged, or no table of this version of ops",
+        subject=path,
         unchanged="nothing was written",
         hint="see which commit changed it: ops dataset log",
     ) from cause

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from ops.core.canonical import encode_record
 from ops.core.names import record_path
-from ops.core.records import Annotation, Media, Record, Task, TaskKey
+from ops.core.records import Annotation, Json, Media, Record, Task, TaskKey
 from ops.core.snapshot import Figures, record_checksum, region_columns, task_columns
 from ops.errors import InternalError, InvalidDataError
-from ops.parquet import read_states, read_tasks, write_snapshot
+from ops.parquet import Column, read_rows, read_states, read_tasks, write_rows, write_snapshot
 from tests import strategies
 
 # By name: no module but ops/parquet.py imports the library when it is imported.
@@ -183,3 +183,37 @@ def test_the_reference_lists_the_columns() -> None:
             for field in schema
         ]
         assert columns == _documented(f"snapshot/{file}.parquet")
+
+
+_COLUMNS = {
+    "key": Column.TEXT,
+    "labels": Column.TEXTS,
+    "count": Column.WHOLE,
+    "score": Column.NUMBER,
+    "odd": Column.FLAG,
+}
+
+
+def test_a_table_gives_its_rows_back_in_their_order() -> None:
+    """Nulls too; the same rows are the same bytes; only the columns asked for are read."""
+    rows: list[dict[str, Json]] = [
+        {"key": "z/ä.png", "labels": ["brie"], "count": 2**40, "score": 0.5, "odd": True},
+        {"key": "a.png", "labels": None, "count": None, "score": None, "odd": None},
+    ]
+    data = write_rows(rows, _COLUMNS)
+    assert list(read_rows(data, list(_COLUMNS), path="splits/x.parquet")) == rows
+    assert data == write_rows(iter(rows), _COLUMNS)
+    assert [*read_rows(data, ["key"], path="x")] == [{"key": "z/ä.png"}, {"key": "a.png"}]
+    assert [*read_rows(write_rows([], _COLUMNS), ["key"], path="x")] == []
+
+
+@pytest.mark.parametrize("data", [b"", b"PAR1", b"no parquet at all"])
+def test_a_table_that_is_none_is_named(data: bytes) -> None:
+    with pytest.raises(InvalidDataError) as caught:
+        list(read_rows(data, ["key"], path="splits/x.parquet"))
+    assert (caught.value.code, caught.value.subject) == ("table-invalid", "splits/x.parquet")
+
+
+def test_a_table_without_a_column_is_refused() -> None:
+    with pytest.raises(InvalidDataError):
+        list(read_rows(write_rows([], _COLUMNS), ["nope"], path="x"))
