@@ -294,6 +294,34 @@ class Lake(Protocol):
         ...
 
 
+class MediaReader(Protocol):
+    """The objects of one repository, read fast: over lakeFS's S3 gateway."""
+
+    def read_many(
+        self, ref: str, paths: Iterable[str], *, workers: int = 32
+    ) -> Iterator[tuple[str, bytes]]:
+        """Objects' bytes, as they come, in no order, `workers` requests in flight; flat memory.
+
+        Args:
+            ref: a branch, tag or commit id; no expression such as `main~1`.
+            paths: pulled lazily.
+            workers: requests under way at once.
+
+        Raises:
+            NotFoundError: one of them is not there.
+        """
+        ...
+
+    def pieces(self, ref: str, path: str) -> Iterator[bytes]:
+        """One object's bytes in pieces of some megabytes, in their order. One request.
+
+        Raises:
+            NotFoundError: it is not there, or its bytes are gone.
+            UnavailableError: also where the connection breaks between two pieces.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """One Label Studio project."""

@@ -8,21 +8,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ops.bucket_port import OpenBucket
+from ops.core.import_list import decode_import, import_digest
 from ops.core.index import TIME_FORMAT, SyncIndex, decode_index
 from ops.core.markup import markup_text
 from ops.core.names import (
     LABEL_CONFIG_PATH,
     MAIN,
     check_round_name,
+    import_path,
     index_path,
     manifest_path,
     round_branch,
     tasks_path,
 )
 from ops.core.ontology import Ontology, parse_ontology
-from ops.core.records import CommitId, TaskKey
+from ops.core.records import CommitId, Record, TaskKey
 from ops.core.rounds import (
     Manifest,
     RoundState,
@@ -33,7 +36,7 @@ from ops.core.rounds import (
 from ops.core.task_list import RoundTask, decode_tasks, tasks_digest
 from ops.errors import InvalidDataError, NotFoundError, RefusedError
 from ops.in_place import LakeInPlace
-from ops.ports import Lake, Reporter, Studio
+from ops.ports import Lake, MediaReader, Reporter, Studio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,8 @@ class Context:
         overlap_s: how far before the newest change a sync looks again.
         in_place: the same repository, where it can tell of objects whose bytes lie elsewhere.
         open_bucket: gives a bucket by name; None for verbs that ask none.
+        open_gateway: gives another media reader than lakeFS's S3 gateway, as tests have one.
+        cache_dir: where media once read are kept, by digest; None for nowhere.
     """
 
     lake: Lake
@@ -69,6 +74,8 @@ class Context:
     overlap_s: int = 120
     in_place: LakeInPlace | None = None
     open_bucket: OpenBucket | None = None
+    open_gateway: Callable[[], MediaReader] | None = None
+    cache_dir: Path | None = None
 
     def timestamp(self) -> str:
         """The time in the canonical form."""
@@ -201,6 +208,28 @@ def load_round(context: Context, name: str) -> Round:
         head=CommitId(str(head)),
         tasks=read_tasks(lake, branch, manifest),
         index=read_index(lake, branch, name),
+    )
+
+
+def read_import(lake: Lake, ref: str, manifest: Manifest) -> Mapping[TaskKey, Record]:
+    """What an import put before a round's annotators, by key; nothing where none did. One request.
+
+    Raises:
+        InvalidDataError: it is missing, or not the one the manifest names.
+    """
+    if manifest.import_digest is None:
+        return {}
+    path = import_path(manifest.name)
+    data = lake.read(ref, path)
+    if data is not None and import_digest(data) == manifest.import_digest:
+        return {record.task.key: record for record in decode_import(data, manifest.name)}
+    raise InvalidDataError(
+        "import-list",
+        f"what round {manifest.name} imported is not what its manifest names",
+        subject=path,
+        where=(("path", path), ("ref", ref)),
+        unchanged="nothing was written",
+        hint=f"see who changed it in the history of branch {round_branch(manifest.name)}",
     )
 
 

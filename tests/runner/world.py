@@ -13,6 +13,7 @@ from ops.core.records import Json, TaskKey
 from ops.ports import Upload
 from ops.runner.context import Context, MediaAccess
 from ops.runner.init import init_repository
+from tests.fakes.gateway import FakeGateway
 from tests.fakes.lake import FakeLake, FakeLakeServer
 from tests.fakes.studio import FakeStudio
 
@@ -53,6 +54,7 @@ class World:
             new_id=lambda: f"{next(ids):032x}",
             tool_version="0",
             media=MediaAccess(access_key_id="key", secret_access_key="secret"),  # noqa: S106
+            open_gateway=lambda: FakeGateway(self.lake),
         )
         config = write_label_config(LABELS, LabelKind.BOXES)
         init_repository(self.context, label_config=config, namespace="mem://dataset")
