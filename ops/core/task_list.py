@@ -21,11 +21,18 @@ class RoundTask:
         task: the task, with its media as at the round's base.
         has_record: the base holds a record of it, whose annotations go on.
         carried: these annotations are put before annotators, who may change them.
+        imported: so are annotations that an import brought (import_list.py).
     """
 
     task: Task
     has_record: bool
     carried: bool = False
+    imported: bool = False
+
+    @property
+    def is_answered_before(self) -> bool:
+        """Whether the task comes before annotators with annotations."""
+        return self.carried or self.imported
 
 
 def encode_tasks(tasks: Iterable[RoundTask]) -> bytes:
@@ -41,6 +48,7 @@ def _task_line(entry: RoundTask) -> dict[str, Json]:
         "data": dict(entry.task.data),
         "has_record": entry.has_record,
         "height": media.height,
+        "imported": entry.imported or None,
         "key": entry.task.key,
         "path": media.path,
         "sha256": media.sha256,
@@ -51,8 +59,8 @@ def _task_line(entry: RoundTask) -> dict[str, Json]:
 
 
 _TASK_FIELDS = frozenset({
-    "carried", "checksum", "data", "has_record", "height", "key", "path", "sha256", "size_bytes",
-    "width",
+    "carried", "checksum", "data", "has_record", "height", "imported", "key", "path", "sha256",
+    "size_bytes", "width",
 })  # fmt: skip
 
 
@@ -83,6 +91,7 @@ def decode_tasks(data: bytes, name: str) -> Iterator[RoundTask]:
             task=task,
             has_record=fields.boolean("has_record"),
             carried=fields.boolean("carried"),
+            imported=maybe(fields, "imported", fields.boolean) or False,
         )
 
 

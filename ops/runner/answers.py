@@ -14,8 +14,9 @@ from ops.core.documents import Source
 from ops.core.exports import KEY_FIELD, RoundFacts, build_record, document_key
 from ops.core.index import Seen, Standing
 from ops.core.names import record_path
-from ops.core.records import Annotation, Json, Record, TaskKey
+from ops.core.records import Annotation, Json, Record, Task, TaskKey
 from ops.runner.context import Context, Round
+from ops.runner.imported import read_import
 
 TASK_MOVED = "task-moved"
 """The code of the error where Label Studio's index and its export differ on a task's key."""
@@ -55,7 +56,8 @@ class Answers:
     def own(self, keys: Sequence[TaskKey], documents: Documents) -> Iterator[Own]:
         """Each task of the round as it stands, in the order of `keys`.
 
-        One read a task that has a record at the base, and one request for the members.
+        One read a task that has a record at the base, one request for the members, and one where
+        the round reviews an import.
 
         Raises:
             InvalidDataError: a document is malformed or of another task.
@@ -64,19 +66,30 @@ class Answers:
         for key in keys:
             entry, base, answers = self._round.tasks[key], bases.get(key), documents.get(key, ())
             before = base.annotations if base else ()
+            # A task that is gone from Label Studio brings nothing: nobody could look at it there.
+            imported = self._imported[key].annotations if entry.imported and answers else ()
+            put = (*(before if entry.carried else ()), *imported)
             record = build_record(
-                entry.task,
+                _with_data(entry.task, base),
                 answers,
                 self._facts,
-                carried={one.unique_id: one for one in before} if entry.carried else {},
+                carried={one.unique_id: one for one in put},
                 kept=() if entry.carried else before,
             )
-            kept = () if entry.carried and answers else before
+            kept = _without(before, put) if answers else before
             standing = _standing(record, kept)
             if base and before and is_untouched(base, record):
                 # Its answers are about base's picture, whichever the round has shown.
                 record = replace(record, task=base.task, quarantined=base.quarantined)
+            elif base and base.quarantined and is_untouched(_joined(base, imported), record):
+                # An import beside them decides nothing about answers that are held back.
+                record = replace(record, quarantined=True)
             yield Own(base=base, record=record, standing=standing)
+
+    @cached_property
+    def _imported(self) -> Mapping[TaskKey, Record]:
+        """What the round's import put before annotators."""
+        return read_import(self._context.lake, self._round.branch, self._round.manifest)
 
     @cached_property
     def _facts(self) -> RoundFacts:
@@ -141,6 +154,22 @@ def by_task(documents: Iterable[Mapping[str, Json]]) -> Documents:
         if key := document_key(document):
             found.setdefault(key, []).append(document)
     return found
+
+
+def _with_data(task: Task, base: Record | None) -> Task:
+    """The task with the data its record at the base has of it, too."""
+    return replace(task, data={**base.task.data, **task.data}) if base else task
+
+
+def _without(before: Sequence[Annotation], put: Sequence[Annotation]) -> Sequence[Annotation]:
+    """Earlier annotations that were not put before annotators."""
+    ids = {one.unique_id for one in put}
+    return [one for one in before if one.unique_id not in ids]
+
+
+def _joined(base: Record, imported: Sequence[Annotation]) -> Record:
+    """The record with what was imported beside its annotations, or in their place."""
+    return replace(base, annotations=(*_without(base.annotations, imported), *imported))
 
 
 def is_untouched(base: Record | None, record: Record | None) -> bool:

@@ -11,21 +11,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ops.bucket_port import OpenBucket
-from ops.core.import_list import decode_import, import_digest
 from ops.core.index import TIME_FORMAT, SyncIndex, decode_index
 from ops.core.markup import markup_text
 from ops.core.names import (
     LABEL_CONFIG_PATH,
     MAIN,
     check_round_name,
-    import_path,
     index_path,
     manifest_path,
     round_branch,
     tasks_path,
 )
 from ops.core.ontology import Ontology, parse_ontology
-from ops.core.records import CommitId, Record, TaskKey
+from ops.core.records import CommitId, TaskKey
 from ops.core.rounds import (
     Manifest,
     RoundState,
@@ -208,28 +206,6 @@ def load_round(context: Context, name: str) -> Round:
         head=CommitId(str(head)),
         tasks=read_tasks(lake, branch, manifest),
         index=read_index(lake, branch, name),
-    )
-
-
-def read_import(lake: Lake, ref: str, manifest: Manifest) -> Mapping[TaskKey, Record]:
-    """What an import put before a round's annotators, by key; nothing where none did. One request.
-
-    Raises:
-        InvalidDataError: it is missing, or not the one the manifest names.
-    """
-    if manifest.import_digest is None:
-        return {}
-    path = import_path(manifest.name)
-    data = lake.read(ref, path)
-    if data is not None and import_digest(data) == manifest.import_digest:
-        return {record.task.key: record for record in decode_import(data, manifest.name)}
-    raise InvalidDataError(
-        "import-list",
-        f"what round {manifest.name} imported is not what its manifest names",
-        subject=path,
-        where=(("path", path), ("ref", ref)),
-        unchanged="nothing was written",
-        hint=f"see who changed it in the history of branch {round_branch(manifest.name)}",
     )
 
 

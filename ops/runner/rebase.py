@@ -17,6 +17,7 @@ from ops.core.index import Standing, encode_index
 from ops.core.names import (
     MAIN,
     RECORD_PREFIX,
+    import_path,
     index_path,
     manifest_path,
     record_key,
@@ -183,7 +184,8 @@ def changed_paths(context: Context, round_: Round, main: CommitId) -> Mapping[st
     Raises:
         RefusedError: there is something among it that is no round's to change.
     """
-    own = {manifest_path(round_.name), tasks_path(round_.name), index_path(round_.name)}
+    name = round_.name
+    own = {manifest_path(name), tasks_path(name), import_path(name), index_path(name)}
     changes = list(context.lake.diff(main, round_.head, since_base=True))
     foreign = [
         change.path

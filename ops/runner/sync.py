@@ -320,8 +320,8 @@ class _Sync:
         """No annotation, no export; unless one was put there, or there is doubt."""
         row = delta.seen[task]
         doubtful = delta.everything or task in delta.suspects
-        carried = row.key is not None and self._round.tasks[row.key].carried
-        return doubtful or carried or row.annotation_count + row.skipped_count > 0
+        put = row.key is not None and self._round.tasks[row.key].is_answered_before
+        return doubtful or put or row.annotation_count + row.skipped_count > 0
 
     def _documents(self, tasks: Sequence[int], delta: _Delta) -> Documents:
         """Label Studio's export documents by key; what they hold is counted."""

@@ -4,15 +4,17 @@ Owns the items of an import. Does not import them, nor decide which tasks are mi
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from ops.core.canonical import decode_record
 from ops.core.exports import KEY_FIELD, to_import
-from ops.core.names import record_path
-from ops.core.records import Json
+from ops.core.names import record_path, round_branch
+from ops.core.records import Json, Record, TaskKey
 from ops.core.rounds import Manifest
 from ops.core.task_list import RoundTask
 from ops.runner.context import Context, read_ontology
+from ops.runner.imported import read_import
 
 
 class TaskItems:
@@ -24,7 +26,9 @@ class TaskItems:
         self._manifest = manifest
 
     def of(self, entries: Sequence[RoundTask]) -> Sequence[Mapping[str, Json]]:
-        """The items of tasks, in their order. One read a task whose annotations are carried.
+        """The items of tasks, in their order.
+
+        One read a task whose annotations are carried, and one where the round reviews an import.
 
         Raises:
             NotFoundError: the base holds no label config, or lacks a record.
@@ -40,12 +44,20 @@ class TaskItems:
                 KEY_FIELD: entry.task.key,
             }
             path = record_path(entry.task.key)
-            if path in carried:
-                record = decode_record(carried[path], key=entry.task.key)
+            record = decode_record(carried[path], key=entry.task.key) if path in carried else None
+            if entry.imported:
+                record = _beside(record, self._imported[entry.task.key])
+            if record is not None:
                 items.append(to_import(record, data=data, members=self._members))
             else:
                 items.append({"data": data})
         return items
+
+    @cached_property
+    def _imported(self) -> Mapping[TaskKey, Record]:
+        """What the round's import brought."""
+        branch = round_branch(self._manifest.name)
+        return read_import(self._context.lake, branch, self._manifest)
 
     def uri(self, entry: RoundTask) -> str:
         """The picture of the base commit, whatever becomes of the branch."""
@@ -59,3 +71,12 @@ class TaskItems:
     @cached_property
     def _members(self) -> Mapping[int, str]:
         return self._context.studio.members()
+
+
+def _beside(record: Record | None, imported: Record) -> Record:
+    """A record with what was imported beside its annotations, or in their place."""
+    if record is None:
+        return imported
+    ids = {one.unique_id for one in imported.annotations}
+    kept = tuple(one for one in record.annotations if one.unique_id not in ids)
+    return replace(record, annotations=(*kept, *imported.annotations))
