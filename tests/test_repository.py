@@ -149,6 +149,11 @@ def test_nobody_imports_the_servers_or_what_we_do_without() -> None:
         ("ops/stack/", r"ops\.(lake|studio|runner|cli|quickstart|settings)\b"),
         ("ops/settings.py", r"ops\.(?!errors\b)"),
         ("ops/bucket", r"ops\.(?!core\b|crew\b|errors\b|ports\b|bucket_port\b)"),
+        ("ops/engines/", r"ops\.(lake|studio|runner|local|cli|quickstart|settings)\b"),
+        ("ops/gateway.py", r"ops\.(?!core\b|crew\b|errors\b|ports\b)"),
+        ("ops/tables.py", r"ops\.(?!core\b|errors\b|parquet\b)"),
+        ("ops/profiling.py", r"ops\.(?!core\b|errors\b)"),
+        ("ops/embedding.py", r"ops\.(?!core\b|errors\b)"),
         ("infra/", r"ops\b|tests\b"),
     ],
 )

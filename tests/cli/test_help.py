@@ -16,7 +16,8 @@ from tests.cli.conftest import Call
 BUDGET_S = 0.5
 HEAVY = (
     "label_studio_sdk", "lakefs_sdk", "pyarrow", "PIL", "numpy", "sklearn", "skimage", "boto3",
-    "httpx", "urllib3", "rich", "pydantic", "google", "requests",
+    "httpx", "urllib3", "rich", "pydantic", "google", "requests", "duckdb", "obstore", "pandas",
+    "datasets", "daft", "ray", "imagehash", "fastembed", "torch",
 )  # fmt: skip
 
 COMMANDS = every_command()
