@@ -40,6 +40,7 @@ from ops.runner.context import (
     refuse_state,
 )
 from ops.runner.copies import find_copies
+from ops.runner.imported import Bring, Brought, refuse_begun_import, write_import
 from ops.runner.selection import select_tasks
 from ops.runner.sources import refuse_stale
 from ops.runner.task_items import TaskItems
@@ -86,12 +87,24 @@ class _Seen:
 
 
 def start_round(
-    context: Context, name: str, selection: Selection, *, dry_run: bool = False
+    context: Context,
+    name: str,
+    selection: Selection,
+    *,
+    bring: Bring | None = None,
+    dry_run: bool = False,
 ) -> Started:
     """Start a round, go on starting it, or find it open.
 
     About 20 requests and one a 1 000 tasks to each server, and for pictures that lie in a bucket
     what ops/runner/sources.py says. Repeatable: a second run finds what the first one did.
+
+    Args:
+        context: the servers.
+        name: the round's.
+        selection: which tasks it takes.
+        bring: gives the tasks and their annotations instead, where the round reviews an import.
+        dry_run: do nothing, say what would be done.
 
     Raises:
         UsageError: the name cannot name a round.
@@ -101,7 +114,7 @@ def start_round(
         ConfigurationError: Label Studio cannot show the pictures.
     """
     check_round_name(name)
-    start = _Start(context, name, selection)
+    start = _Start(context, name, selection, bring)
     seen = start.observe(_Seen())
     plan = plan_start(start.observation(seen))
     done: list[Step] = []
@@ -122,10 +135,14 @@ def start_round(
 class _Start:
     """One run of a start."""
 
-    def __init__(self, context: Context, name: str, selection: Selection) -> None:
+    def __init__(
+        self, context: Context, name: str, selection: Selection, bring: Bring | None
+    ) -> None:
         self._context = context
         self._name = name
         self._selection = selection
+        self._bring = bring
+        self._brought: Brought | None = None
         self._branch = round_branch(name)
         self.base = CommitId("")
 
@@ -141,6 +158,8 @@ class _Start:
             if seen.manifest is not None:
                 seen.tasks = read_tasks(lake, self._branch, seen.manifest)
             elif seen.selected_at != self.base:
+                if head and self._bring is None and seen.selected_at is None:
+                    refuse_begun_import(lake, self._name)
                 seen.tasks, seen.selected_at = self._select(), self.base
         if seen.manifest is not None:
             self.base = seen.manifest.base
@@ -218,7 +237,11 @@ class _Start:
             RefusedError: there are none, or a picture's bytes are not those that were imported.
         """
         read_ontology(self._context.lake, self.base)
-        entries = select_tasks(self._context, self.base, self._selection)
+        if self._bring is not None:
+            self._brought = self._bring(self.base)
+            entries = self._brought.tasks
+        else:
+            entries = select_tasks(self._context, self.base, self._selection)
         if not entries:
             raise RefusedError(
                 "nothing-to-label",
@@ -255,8 +278,12 @@ class _Start:
             )
 
     def _reserve(self, seen: _Seen) -> None:
-        """Write the task list, then the manifest that names it; of two starts, one wins each."""
+        """Write the task list, then the manifest that names it; of two starts, one wins each.
+
+        What an import brings is written before them.
+        """
         lake, context = self._context.lake, self._context
+        digest = write_import(lake, self._name, self._brought.data) if self._brought else None
         _, ontology = read_ontology(lake, self.base)
         listed = encode_tasks(seen.tasks.values())
         upload = Upload(path=tasks_path(self._name), data=listed)
@@ -268,15 +295,22 @@ class _Start:
             base=self.base,
             actor=context.actor,
             created_at=context.timestamp(),
-            selection=self._selection,
+            selection=self._named_selection(),
             task_count=listed.count(b"\n"),
             tasks_digest=tasks_digest(listed),
             ontology_digest=ontology.digest,
+            import_digest=digest,
         )
         path = manifest_path(self._name)
         lake.write_if_absent(self._branch, Upload(path=path, data=encode_manifest(manifest)))
         metadata = context.metadata("start", round=self._name)
         lake.commit(self._branch, f"Reserve round {self._name}", metadata)
+
+    def _named_selection(self) -> Selection:
+        """What the manifest says was asked for: of an import, its tasks one by one."""
+        if self._brought is None:
+            return self._selection
+        return replace(self._selection, keys=tuple(one.task.key for one in self._brought.tasks))
 
     def _create_project(self, manifest: Manifest) -> int:
         """Create the project; where two starts each made one, the older is the round's."""
@@ -396,8 +430,8 @@ def _spoilt(seen: _Seen) -> Sequence[int]:
     rows = seen.rows or ()
     hollow: list[int] = []
     if seen.manifest and seen.manifest.state is RoundState.STARTING:
-        carried = {key for key, entry in seen.tasks.items() if entry.carried}
-        hollow = [row.id for row in rows if row.key in carried and not _is_answered(row)]
+        put = {key for key, entry in seen.tasks.items() if entry.is_answered_before}
+        hollow = [row.id for row in rows if row.key in put and not _is_answered(row)]
     return sorted({*hollow, *_duplicates(rows), *seen.copies})
 
 
