@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from ops.core.records import CommitId, Json, TaskKey
+from ops.prediction_port import Predicting
 
 
 class Phase(Protocol):
@@ -356,7 +357,7 @@ class Totals:
     skipped_count: int
 
 
-class Studio(Protocol):
+class Studio(Predicting, Protocol):
     """One Label Studio server, seen by one account."""
 
     @property

@@ -1,8 +1,8 @@
 """The port `Studio` on the real Label Studio, by its SDK.
 
 Owns what the routes of Label Studio 1.23 that change something really promise. Does not own what is
-read (reading.py), how a request travels (transport.py), people's own acts (annotators.py), nor what
-a round needs.
+read (reading.py), predictions (predictions.py), how a request travels (transport.py), people's own
+acts (annotators.py), nor what a round needs.
 """
 
 import re
@@ -25,7 +25,8 @@ from ops.studio.failures import (
     about,
     as_mapping,
 )
-from ops.studio.reading import Reader, batches
+from ops.studio.predictions import PredictionClient
+from ops.studio.reading import batches
 from ops.studio.sdk import open_client
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class ShortImportError(PartialError):
         )
 
 
-class LabelStudio(Reader):
+class LabelStudio(PredictionClient):
     """One Label Studio server: what is read of it, and what is changed there.
 
     The changes, and what no sync asks, are worded by Label Studio's SDK.

@@ -12,12 +12,25 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Concatenate, ParamSpec, TypeVar, cast
-from xml.etree import ElementTree as ET
 
 from ops.core.records import Json
-from ops.errors import ConfigurationError, ConflictError, InvalidDataError, NotFoundError
+from ops.errors import ConfigurationError, ConflictError
 from ops.ports import Project, TaskRow, Totals
-from tests.fakes.studio_state import FakeAnnotation, FakeTask, document, row
+from ops.prediction_port import PredictedTask
+from tests.fakes.studio_state import (
+    FakeAnnotation,
+    FakePrediction,
+    FakeTask,
+    annotations_in,
+    check_label_config,
+    document,
+    gone,
+    is_score,
+    predicted,
+    predictions_in,
+    refused,
+    row,
+)
 
 Result = Sequence[Mapping[str, Json]]
 Hook = Callable[[str], None]
@@ -55,6 +68,7 @@ class FakeStudio:
         has_media: says whether an `s3://` URI is there.
         projects, tasks, annotations, users: the state, by id.
         media: the buckets connected, by project.
+        shown: the model version whose predictions a project shows.
         miscounted: tasks whose own counters are wrong, answers and skips, as several people at one
             task leave them on the real server; its totals are right all the same.
     """
@@ -73,6 +87,7 @@ class FakeStudio:
         self.users: dict[int, str] = {_ADMINISTRATOR: email}
         self.media: dict[int, set[str]] = {}
         self.miscounted: dict[int, tuple[int, int]] = {}
+        self.shown: dict[int, str] = {}
         self._now = now
         # The highest id ever given: what a single insert goes on from, and an import does not.
         self._highest = {"project": 0, "annotation": 0, "prediction": 0, "unique": 0}
@@ -97,8 +112,8 @@ class FakeStudio:
     def create_project(self, *, title: str, description: str, label_config: str) -> Project:
         """Create a project; a second one of the same name too."""
         if len(title) not in _TITLE_LENGTHS:
-            raise _refused("project", f"title of {len(title)} characters")
-        _check_label_config(label_config)
+            raise refused("project", f"title of {len(title)} characters")
+        check_label_config(label_config)
         number = self._next("project")
         url = f"{self.url}/projects/{number}/data"
         project = Project(id=number, title=title, description=description, url=url)
@@ -111,7 +126,7 @@ class FakeStudio:
         """Rename a project, and tell its annotators that it is over."""
         self._require_project(project)
         if len(title) < _TITLE_LENGTHS.start:
-            raise _refused("project", f"title of {len(title)} characters")
+            raise refused("project", f"title of {len(title)} characters")
         title = title[: _TITLE_LENGTHS.stop - 1]
         known = self.projects[project]
         self.projects[project] = replace(known, title=title, description=description)
@@ -164,11 +179,53 @@ class FakeStudio:
         inner_id, annotation = max(inner_ids, default=0) + 1, max(self.annotations, default=0) + 1
         for place, item in enumerate(items):
             self._add_task(project, first + place, inner_id + place, item)
-            for body in _annotations_in(item):
+            for body in annotations_in(item):
                 self._add_annotation(annotation, first + place, body)
                 annotation += 1
         self._highest["annotation"] = max(self._highest["annotation"], annotation - 1)
+        self._show_imported(project, items)
         return tuple(range(first, first + len(items)))
+
+    def _show_imported(self, project: int, items: Sequence[Mapping[str, Json]]) -> None:
+        """Show the last model version of an import, where none is shown."""
+        said = [one for item in items for one in predictions_in(item)]
+        if said:
+            self.shown.setdefault(project, str(said[-1].get("model_version", "undefined")))
+
+    @_watched
+    def predicted_tasks(self, project: int) -> Iterator[PredictedTask]:
+        """Every task with the models that speak of it."""
+        self._require_project(project)
+        return iter([predicted(task) for task in self._of(project)])
+
+    @_watched
+    def add_predictions(self, project: int, predictions: Sequence[Mapping[str, Json]]) -> int:
+        """Add predictions in bulk; `updated_at` does not move."""
+        self._require_project(project)
+        there = {task.id for task in self._of(project)}
+        if any(one.get("task") not in there for one in predictions):
+            raise refused("predictions-refused", "task not found")
+        return sum(self._add_predictions(cast("int", one["task"]), [one]) for one in predictions)
+
+    @_watched
+    def remove_repeated_predictions(self, tasks: Sequence[int]) -> int:
+        """Keep the oldest of each model version."""
+        gone = 0
+        for task in tasks:
+            found = self._require_task(task)
+            kept = {one.model_version: one for one in reversed(found.predictions)}
+            gone += len(found.predictions) - len(kept)
+            found.predictions = sorted(kept.values(), key=lambda one: one.id)
+        return gone
+
+    @_watched
+    def show_predictions(self, project: int, model_version: str) -> bool:
+        """Show what one model version says; False if no task has it."""
+        self._require_project(project)
+        if not any(model_version in predicted(task).models for task in self._of(project)):
+            return False
+        self.shown[project] = model_version
+        return True
 
     @_watched
     def delete_tasks(self, project: int, tasks: Sequence[int]) -> None:
@@ -223,7 +280,7 @@ class FakeStudio:
         if email.lower() in known:
             return known[email.lower()]
         if "@" not in email:
-            raise _refused("member-refused", email)
+            raise refused("member-refused", email)
         user = max(self.users) + 1
         self.users[user] = email
         return user
@@ -247,7 +304,7 @@ class FakeStudio:
             if annotation.unique_id == unique_id:
                 raise ConflictError("annotation-elsewhere", "taken", unchanged="all", hint="other")
         if annotator not in self.users:
-            raise _refused("annotation-refused", f"user {annotator}")
+            raise refused("annotation-refused", f"user {annotator}")
         self._touch(task)
         number = self._next("annotation")
         body: dict[str, Json] = {
@@ -271,7 +328,7 @@ class FakeStudio:
     ) -> None:
         """Replace what an annotation says."""
         if annotation not in self.annotations:
-            raise _gone("annotation", annotation)
+            raise gone("annotation", annotation)
         found = self.annotations[annotation]
         found.result, found.was_cancelled = _copy(result), skipped
         found.lead_time = found.lead_time if lead_time_s is None else lead_time_s
@@ -295,8 +352,8 @@ class FakeStudio:
     @_watched
     def predict(self, task: int, result: Result, *, model_version: str) -> None:
         """Add predictions in bulk: `updated_at` does not move."""
-        del result, model_version
-        self._require_task(task).predictions.append(self._next("prediction"))
+        said: dict[str, Json] = {"model_version": model_version, "result": _copy(result)}
+        self._add_predictions(task, [said])
 
     @_watched
     def replace_data(self, task: int, data: Mapping[str, Json]) -> None:
@@ -329,11 +386,11 @@ class FakeStudio:
 
     def _require_project(self, project: int) -> None:
         if project not in self.projects:
-            raise _gone("project", project)
+            raise gone("project", project)
 
     def _require_task(self, task: int) -> FakeTask:
         if task not in self.tasks:
-            raise _gone("task", task)
+            raise gone("task", task)
         return self.tasks[task]
 
     def _of(self, project: int) -> list[FakeTask]:
@@ -354,10 +411,10 @@ class FakeStudio:
         data = item.get("data")
         needed = set(re.findall(r'value=["\']\$(\w+)', self.configs[project]))
         if not isinstance(data, dict) or not needed <= data.keys():
-            raise _refused("import-refused", f"item {number}")
-        for annotation in _annotations_in(item):
+            raise refused("import-refused", f"item {number}")
+        for annotation in annotations_in(item):
             if self._author(annotation) is None:
-                raise _refused("import-refused", f"item {number}: completed_by")
+                raise refused("import-refused", f"item {number}: completed_by")
 
     def _author(self, annotation: Mapping[str, Json]) -> int | None:
         stated = annotation.get("completed_by", _ADMINISTRATOR)
@@ -367,7 +424,6 @@ class FakeStudio:
 
     def _add_task(self, project: int, number: int, inner_id: int, item: Mapping[str, Json]) -> None:
         now = self._time()
-        predictions = cast("list[Json]", item.get("predictions", []))
         self.tasks[number] = FakeTask(
             id=number,
             project=project,
@@ -376,8 +432,8 @@ class FakeStudio:
             meta=item.get("meta", {}),
             created_at=now,
             updated_at=now,
-            predictions=[self._next("prediction") for _ in predictions],
         )
+        self._add_predictions(number, predictions_in(item))
 
     def _add_annotation(
         self,
@@ -400,9 +456,33 @@ class FakeStudio:
             ground_truth=bool(body.get("ground_truth", True)),
             lead_time=cast("float | None", body.get("lead_time")),
             import_id=cast("int | None", body.get("id")),
+            prediction=self._shown_to(task) if updated_by else {},
             created_at=now,
             updated_at=now,
         )
+
+    def _add_predictions(self, task: int, said: Sequence[Mapping[str, Json]]) -> int:
+        """Add what the server finds right, and give how many that is."""
+        found = self.tasks[task]
+        kept = [one for one in said if is_score(one.get("score"))]
+        for one in kept:
+            version = str(one.get("model_version", "undefined"))
+            found.predictions.append(
+                FakePrediction(
+                    id=self._next("prediction"),
+                    model_version=version,
+                    score=cast("float | None", one.get("score")),
+                    result=_copy(cast("Result", one["result"])),
+                )
+            )
+        return len(kept)
+
+    def _shown_to(self, task: int) -> dict[str, Json]:
+        """The prediction an annotator of a task sees."""
+        found = self.tasks[task]
+        shown = self.shown.get(found.project)
+        seen = [one for one in found.predictions if one.model_version == shown]
+        return seen[0].as_json() if seen else {}
 
     def _answers(self) -> Mapping[int, list[FakeAnnotation]]:
         """Every annotation, by task and id."""
@@ -416,33 +496,5 @@ class FakeStudio:
         return [row(task, answers.get(task.id, [])) for task in self._of(project)]
 
 
-def _annotations_in(item: Mapping[str, Json]) -> list[Mapping[str, Json]]:
-    return cast("list[Mapping[str, Json]]", item.get("annotations", []))
-
-
 def _copy(result: Result) -> list[Json]:
     return [dict(region) for region in result]
-
-
-def _check_label_config(text: str) -> None:
-    try:
-        tags = list(ET.fromstring(text).iter())  # noqa: S314 - a test's own XML
-    except ET.ParseError as error:
-        raise _refused("label-config", str(error)) from error
-    names = [name for tag in tags if (name := tag.get("name")) is not None]
-    if len(names) != len(set(names)):
-        raise _refused("label-config", "Label config contains non-unique names")
-    for tag in tags:
-        for other in filter(None, tag.get("toName", "").split(",")):
-            if other not in names:
-                raise _refused("label-config", f'toName="{other}" not found in names: {names}')
-
-
-def _refused(code: str, said: str) -> InvalidDataError:
-    where = (("Label Studio says", said),)
-    return InvalidDataError(code, "not accepted", where=where, unchanged="all", hint="correct it")
-
-
-def _gone(kind: str, number: int) -> NotFoundError:
-    code, message = f"{kind}-gone", f"there is no {kind} {number}"
-    return NotFoundError(code, message, subject=str(number), unchanged="all", hint="look again")

@@ -2,9 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
+from xml.etree import ElementTree as ET
 
 from ops.core.records import Json, TaskKey
+from ops.errors import InvalidDataError, NotFoundError
 from ops.ports import TaskRow
+from ops.prediction_port import PredictedTask
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakePrediction:
+    """What one model version says of a task."""
+
+    id: int
+    model_version: str
+    score: float | None
+    result: list[Json]
+
+    def as_json(self) -> dict[str, Json]:
+        """As an annotation's export shows the one it was made beside."""
+        return {
+            "id": self.id,
+            "model_version": self.model_version,
+            "score": self.score,
+            "result": list(self.result),
+        }
 
 
 @dataclass(kw_only=True)
@@ -21,6 +44,7 @@ class FakeAnnotation:
     ground_truth: bool
     lead_time: float | None
     import_id: int | None
+    prediction: dict[str, Json]
     created_at: str
     updated_at: str
 
@@ -38,7 +62,7 @@ class FakeTask:
     updated_at: str
     updated_by: int | None = None
     drafts: list[Json] = field(default_factory=list["Json"])
-    predictions: list[int] = field(default_factory=list[int])
+    predictions: list[FakePrediction] = field(default_factory=list[FakePrediction])
 
 
 def row(task: FakeTask, annotations: Sequence[FakeAnnotation]) -> TaskRow:
@@ -55,6 +79,17 @@ def row(task: FakeTask, annotations: Sequence[FakeAnnotation]) -> TaskRow:
     )
 
 
+def predicted(task: FakeTask) -> PredictedTask:
+    """Whose predictions a task holds."""
+    models = frozenset(one.model_version for one in task.predictions)
+    return PredictedTask(
+        id=task.id,
+        key=row(task, []).key,
+        models=models,
+        is_repeated=len(task.predictions) > len(models),
+    )
+
+
 def document(task: FakeTask, annotations: Sequence[FakeAnnotation]) -> Mapping[str, Json]:
     """A task in export form."""
     line = row(task, annotations)
@@ -62,7 +97,7 @@ def document(task: FakeTask, annotations: Sequence[FakeAnnotation]) -> Mapping[s
         "id": task.id,
         "annotations": [_exported(annotation, task) for annotation in annotations],
         "drafts": list(task.drafts),
-        "predictions": list[Json](task.predictions),
+        "predictions": [prediction.id for prediction in task.predictions],
         "data": dict(task.data),
         "meta": task.meta,
         "created_at": task.created_at,
@@ -92,7 +127,7 @@ def _exported(annotation: FakeAnnotation, task: FakeTask) -> dict[str, Json]:
         "updated_at": annotation.updated_at,
         "draft_created_at": None,
         "lead_time": annotation.lead_time,
-        "prediction": {},
+        "prediction": dict(annotation.prediction),
         "result_count": len(annotation.result),
         "unique_id": annotation.unique_id,
         "import_id": annotation.import_id,
@@ -105,3 +140,45 @@ def _exported(annotation: FakeAnnotation, task: FakeTask) -> dict[str, Json]:
         "parent_annotation": None,
         "last_created_by": None,
     }
+
+
+def check_label_config(text: str) -> None:
+    """Refuse what the real server refuses."""
+    try:
+        tags = list(ET.fromstring(text).iter())  # noqa: S314 - a test's own XML
+    except ET.ParseError as error:
+        raise refused("label-config", str(error)) from error
+    names = [name for tag in tags if (name := tag.get("name")) is not None]
+    if len(names) != len(set(names)):
+        raise refused("label-config", "Label config contains non-unique names")
+    for tag in tags:
+        for other in filter(None, tag.get("toName", "").split(",")):
+            if other not in names:
+                raise refused("label-config", f'toName="{other}" not found in names: {names}')
+
+
+def refused(code: str, said: str) -> InvalidDataError:
+    """The error for what the server does not accept."""
+    where = (("Label Studio says", said),)
+    return InvalidDataError(code, "not accepted", where=where, unchanged="all", hint="correct it")
+
+
+def gone(kind: str, number: int) -> NotFoundError:
+    """The error for what is not there."""
+    code, message = f"{kind}-gone", f"there is no {kind} {number}"
+    return NotFoundError(code, message, subject=str(number), unchanged="all", hint="look again")
+
+
+def predictions_in(item: Mapping[str, Json]) -> list[Mapping[str, Json]]:
+    """The predictions of one item of an import."""
+    return cast("list[Mapping[str, Json]]", item.get("predictions", []))
+
+
+def is_score(score: Json) -> bool:
+    """Say whether the server keeps a prediction of this score."""
+    return score is None or (isinstance(score, int | float) and 0 <= score <= 1)
+
+
+def annotations_in(item: Mapping[str, Json]) -> list[Mapping[str, Json]]:
+    """Its annotations."""
+    return cast("list[Mapping[str, Json]]", item.get("annotations", []))
