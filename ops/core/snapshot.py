@@ -15,6 +15,7 @@ from typing import TypedDict
 
 from ops.core.canonical import decode_record
 from ops.core.card import LabelCount
+from ops.core.classes import Said
 from ops.core.encoding import canonical_object
 from ops.core.names import record_key
 from ops.core.records import Annotation, Counts, Json, Origin, Record, TaskKey, TaskState
@@ -102,6 +103,7 @@ class Figures:
         region_count: regions of annotations that are not skipped.
         labels: by label, in annotations that are not skipped.
         annotators: annotations by annotator, skipped ones too.
+        said: every label that any annotation says, skipped ones too.
     """
 
     digest: str
@@ -110,6 +112,7 @@ class Figures:
     region_count: int
     labels: Mapping[str, LabelCount]
     annotators: Mapping[str, int]
+    said: frozenset[Said] = frozenset()
 
 
 def record_checksum(data: bytes) -> str:
@@ -248,6 +251,7 @@ class Tally:
         self._annotators: Counter[str] = Counter()
         self._regions: Counter[str] = Counter()
         self._tasks: Counter[str] = Counter()
+        self._said: set[Said] = set()
         self._annotation_count = 0
         self._region_count = 0
 
@@ -262,6 +266,7 @@ class Tally:
         answers = (one for one in record.annotations if not one.skipped)
         regions = (region for one in answers for region in one.result if not is_relation(region))
         self._regions.update(label for region in regions for label in labels(region))
+        self._said.update(said_labels(record))
 
     def figures(self) -> Figures:
         """What was counted so far."""
@@ -275,7 +280,18 @@ class Tally:
                 for label, count in sorted(self._regions.items())
             },
             annotators=dict(sorted(self._annotators.items())),
+            said=frozenset(self._said),
         )
+
+
+def said_labels(record: Record) -> Iterator[Said]:
+    """The labels a record's regions say, each as often as it is said; relations say none."""
+    for annotation in record.annotations:
+        for region in annotation.result:
+            if not is_relation(region):
+                control, kind = str(region.get("from_name")), str(region.get("type"))
+                for name in labels(region):
+                    yield Said(control=control, type=kind, name=name)
 
 
 def snapshot_digest(lines: Iterable[tuple[str, str]]) -> str:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from ops.core.card import Card, VersionLine, encode_card, render_card
+from ops.core.classes import encode_classes
 from ops.core.names import (
     ANNOTATIONS_PARQUET,
     CARD_JSON_PATH,
     CARD_PATH,
+    CLASSES_PATH,
     MEDIA_PREFIX,
     RECORD_PREFIX,
     TASKS_PARQUET,
@@ -24,9 +26,10 @@ from ops.core.ontology import Ontology
 from ops.core.records import CommitId, TaskKey
 from ops.core.snapshot import Figures, listing_digest, record_checksum
 from ops.ports import ChangeKind, Phase, Upload
+from ops.runner.classes import read_classes
 from ops.runner.context import Context, read_ontology
 
-GENERATED = frozenset({ANNOTATIONS_PARQUET, TASKS_PARQUET, CARD_PATH, CARD_JSON_PATH})
+GENERATED = frozenset({ANNOTATIONS_PARQUET, TASKS_PARQUET, CLASSES_PATH, CARD_PATH, CARD_JSON_PATH})
 """What every version rewrites: two finishes at once collide here instead of mixing."""
 
 
@@ -38,7 +41,7 @@ class Packed:
     """A version's generated objects.
 
     Attributes:
-        uploads: snapshot and card.
+        uploads: snapshot, class ids and card.
         checksums: every record the version holds, by path, as lakeFS must list them.
         changed: keys of the records that are not as main has them.
     """
@@ -80,9 +83,8 @@ def pack_version(
 ) -> Packed:
     """Pack main's records with the changed ones in their place.
 
-    Cost: two listings, two reads, and one read a record the last snapshot does not hold. Memory:
-        one
-    version's records, 2 KB each.
+    Cost: two listings, three reads, and one read a record the last snapshot does not hold; after a
+    version without class ids, what read_classes says. Memory: one version's records, 2 KB each.
 
     Args:
         context: the servers.
@@ -121,12 +123,14 @@ def pack_version(
         listing_digest=listing_digest(pack.checksums),
         history=(*cause.history, line),
     )
+    classes = read_classes(context, main).extended(ontology, figures.said)
     parquet = "application/vnd.apache.parquet"
     return Packed(
         card=card,
         uploads=(
             Upload(path=TASKS_PARQUET, data=tasks.getvalue(), content_type=parquet),
             Upload(path=ANNOTATIONS_PARQUET, data=annotations.getvalue(), content_type=parquet),
+            Upload(path=CLASSES_PATH, data=encode_classes(classes)),
             Upload(path=CARD_JSON_PATH, data=encode_card(card)),
             Upload(path=CARD_PATH, data=render_card(card).encode(), content_type="text/markdown"),
         ),

@@ -22,8 +22,10 @@ from ops.core.audit import (
 )
 from ops.core.audit_state import round_commit, round_findings, round_problem
 from ops.core.audit_versions import card_history_findings, version_findings
+from ops.core.classes import class_findings
 from ops.core.names import (
     CARD_JSON_PATH,
+    CLASSES_PATH,
     MAIN,
     MANIFEST_PREFIX,
     RECORD_PREFIX,
@@ -142,7 +144,8 @@ def verify_dataset(
 ) -> Verified:
     """Audit main as it is at a ref.
 
-    Cost: up to seven requests a commit; two a round, and a listing of its version's records; of the
+    Cost: up to seven requests a commit; one a version; two a round, and a listing of its
+    version's records; of the
     state, two listings, four files, and one read a record that the snapshot does not hold; of
     pictures that lie in a bucket, what ops/runner/sources.py says. Memory:
     one version's records, 2 KB each, and its rows.
@@ -292,11 +295,26 @@ class _Audit:
             records += wrong
             packed += claims
             count += len(state.checksums)
+        packed += self._classes()
         places = f"{count} records" + (f" of {len(audited)} commits" if every_version else "")
         return (
             Checked(check=Check.SNAPSHOT, looked_at=places, findings=packed),
             Checked(check=Check.RECORDS, looked_at=places, findings=records),
         )
+
+    def _classes(self) -> Iterator[Finding]:
+        """Class ids, along all versions up to the ref. One request a version, and one a change."""
+        upto = [one.id for one in self._line[: self._places[self.commit] + 1] if is_version(one)]
+        checksums = self._lake.checksums_at(upto, CLASSES_PATH)
+        history: list[tuple[CommitId, bytes | None]] = []
+        before: str | None = None
+        for version, checksum in zip(upto, checksums, strict=True):
+            if checksum is None or checksum != before:
+                data = None if checksum is None else self._lake.read(version, CLASSES_PATH)
+                history.append((version, data))
+            before = checksum
+        audited = frozenset(commit.id for commit in self._span)
+        yield from (found for found in class_findings(history) if found.commit in audited)
 
     def rounds(self) -> Checked:
         """Every round that reached main. Three requests a round, and a listing."""

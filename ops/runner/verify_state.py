@@ -13,9 +13,11 @@ from io import BytesIO
 
 from ops.core.audit import Finding
 from ops.core.audit_state import RecordAudit, figure_findings, file_finding, ontology_gone
+from ops.core.classes import decode_classes, missing_classes
 from ops.core.names import (
     ANNOTATIONS_PARQUET,
     CARD_JSON_PATH,
+    CLASSES_PATH,
     MEDIA_PREFIX,
     RECORD_PREFIX,
     TASKS_PARQUET,
@@ -142,6 +144,18 @@ class StateAudit:
             stored = self._lake.read(self._commit, ANNOTATIONS_PARQUET)
             yield from self._file(TASKS_PARQUET, self._tasks, packed)
             yield from self._file(ANNOTATIONS_PARQUET, stored, packed)
+            yield from self._unnumbered(version)
+
+    def _unnumbered(self, version: Commit) -> Iterator[Finding]:
+        """The labels that have no class id, where the version gives ids. One request."""
+        data = self._lake.read(version.id, CLASSES_PATH)
+        if data is None or self._ontology is None:
+            return
+        try:
+            yield from missing_classes(decode_classes(data), self._ontology, version.id)
+        except InvalidDataError:
+            # Said of the file itself, along the versions.
+            return
 
     def _further(self, version: Commit | None) -> Mapping[str, Json]:
         """More of the card; pictures and ontology may have changed since the version."""

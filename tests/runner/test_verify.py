@@ -444,6 +444,6 @@ def test_an_audit_changes_nothing(world: World) -> None:
     verify_dataset(world.context, every_version=True, deep=True)
     assert asked <= {
         *("log", "find_commit", "tags", "diff", "read", "read_many", "list_objects"),
-        "is_protected",
+        *("checksums_at", "is_protected"),
     }
     assert [version.commit.id for version in list_versions(world.context)] == before
