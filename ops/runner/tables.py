@@ -1,0 +1,315 @@
+"""A commit's tables for SQL: what each is made of, and the loading of just those a statement names.
+
+Owns the tables' names and columns (docs/how-to/join-and-query.md). Works on listings, snapshots
+and what lies beside them; reads no picture and no record. The engine is ops/tables.py.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+
+from ops.core.cells import plain
+from ops.core.names import (
+    ANNOTATIONS_PARQUET,
+    IMAGE_PROFILE_PATH,
+    MEDIA_PREFIX,
+    METADATA_PREFIX,
+    PREDICTION_PREFIX,
+    RUN_PREFIX,
+    SPLIT_PREFIX,
+    TASKS_PARQUET,
+    media_key,
+    metadata_path,
+)
+from ops.core.records import CommitId, Json, TaskKey
+from ops.core.sql import Statement, check_repeatable
+from ops.core.table_columns import (
+    ANNOTATION_COLUMNS,
+    IMAGE_KINDS,
+    LABEL_COLUMNS,
+    PREDICTION_KINDS,
+    PROFILE_KINDS,
+    RUN_KINDS,
+    SPLIT_KINDS,
+    joined_columns,
+    labels_view,
+    tasks_view,
+)
+from ops.errors import UsageError
+from ops.parquet import arrow_table, column_names, empty_snapshot, open_dataset
+from ops.ports import StoredObject
+from ops.runner.context import Context
+from ops.tables import Engine, Rows, quoted
+
+FIXED = ("annotations", "labels", "predictions", "profile", "runs", "splits", "tasks")
+META = "meta_"
+
+
+@contextmanager
+def open_tables(
+    context: Context, commit: CommitId, *, images: Iterable[StoredObject] | None = None
+) -> Generator["Tables"]:
+    """The tables of a commit, until the end of the block. No request by itself.
+
+    A statement costs one request a file it needs, one for the list of joined tables and one a
+    1 000 images where it names tasks or labels.
+
+    Args:
+        context: the servers.
+        commit: the commit; a branch would move meanwhile.
+        images: its listing of `images/` with metadata, where the caller has it already.
+    """
+    engine = Engine()
+    try:
+        yield Tables(context, commit, engine, images)
+    finally:
+        engine.close()
+
+
+class Tables:
+    """The tables of one commit."""
+
+    def __init__(
+        self,
+        context: Context,
+        commit: CommitId,
+        engine: Engine,
+        images: Iterable[StoredObject] | None,
+    ) -> None:
+        """Take an engine with nothing in it; open_tables makes one."""
+        self._context = context
+        self._commit = commit
+        self._engine = engine
+        self._images = images
+        self._loaded: set[str] = set()
+        self._joined: tuple[str, ...] = ()
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        """Every table there is, sorted. One request."""
+        return sorted([*FIXED, *(META + name for name in self._metadata)])
+
+    def columns(self, table: str) -> Sequence[str]:
+        """A table's columns in their order; loads it.
+
+        Raises:
+            UsageError: there is no such table.
+        """
+        statement = self._engine.statement(f"FROM {quoted(table)}", self.names)
+        self._provide(statement)
+        return [one.name for one in self._engine.rows(f"FROM {quoted(table)} LIMIT 0").columns]
+
+    def keys_where(self, expression: str) -> Sequence[TaskKey]:
+        """The tasks of which any row of `labels` fulfils an expression, sorted.
+
+        Only tasks that have an image. What is NULL is not fulfilled.
+
+        Raises:
+            UsageError: it is no expression over the columns there are, or not repeatable.
+            InvalidDataError: a table it needs is damaged.
+        """
+        statement = self._expression(expression)
+        head = f"SELECT DISTINCT key FROM {self._source(statement)} WHERE has_image AND"  # noqa: S608
+        rows = self._rows(statement, f"{head} (\n{expression}\n)")
+        return sorted(TaskKey(str(key)) for (key,) in rows)
+
+    def values(self, expression: str) -> Mapping[TaskKey, Json]:
+        """An expression's value for each task that has an image, by key.
+
+        Over columns that differ within a task it needs an aggregate: `max(x)`, `count(label)`.
+
+        Raises:
+            UsageError: it is no expression over the columns there are, not repeatable, or has
+                several values for one task.
+            InvalidDataError: a table it needs is damaged.
+        """
+        statement = self._expression(expression)
+        source = self._source(statement)
+        if statement.functions & self._engine.aggregates():
+            source = self._source(statement, is_counted=True)
+            head, tail = "SELECT key,", f"FROM {source} WHERE has_image GROUP BY key"
+        else:
+            head, tail = "SELECT DISTINCT key,", f"FROM {source} WHERE has_image"
+        sql = f"{head} (\n{expression}\n) {tail}"
+        found: dict[TaskKey, Json] = {}
+        for key, value in self._rows(statement, sql):
+            name = TaskKey(str(key))
+            if name in found:
+                _refuse_several(name, found[name], plain(value))
+            found[name] = plain(value)
+        return dict(sorted(found.items()))
+
+    def query(self, sql: str) -> Rows:
+        """What one SELECT gives.
+
+        Raises:
+            UsageError: it is no SELECT over the tables there are.
+            InvalidDataError: a table it needs is damaged.
+        """
+        statement = self._engine.statement(sql, self.names)
+        self._provide(statement)
+        return self._engine.rows(sql, columns=lambda: self._columns_of(statement))
+
+    def _expression(self, text: str) -> Statement:
+        statement = self._engine.expression(text, self.names)
+        columns = [*LABEL_COLUMNS, *(name for names in self._own.values() for name in names)]
+        check_repeatable(statement, columns)
+        return statement
+
+    def _source(self, statement: Statement, *, is_counted: bool = False) -> str:
+        """What an expression is evaluated over, provided.
+
+        Tasks alone, without a row a region, where no column of a region is named and rows are not
+        counted.
+        """
+        self._provide(statement)
+        needs = is_counted or statement.has_subquery or statement.needs(ANNOTATION_COLUMNS)
+        self._provide_tasks(statement)
+        if needs:
+            self._provide_annotations()
+            return "labels"
+        self._engine.create_view(_LABELS_OF_TASKS, labels_view(self._own_of(self._joined), ()))
+        return f"{_LABELS_OF_TASKS} AS labels"
+
+    def _rows(self, statement: Statement, sql: str) -> Rows:
+        return self._engine.rows(
+            sql, columns=lambda: self._columns_of(statement) or self._label_columns,
+            has_expression=True,
+        )  # fmt: skip
+
+    @property
+    def _label_columns(self) -> Sequence[str]:
+        every = [name for names in self._own.values() for name in names]
+        return sorted({*LABEL_COLUMNS, *every})
+
+    def _columns_of(self, statement: Statement) -> Sequence[str]:
+        """The columns of every table a statement names, for somebody who misspelled one."""
+        found: set[str] = set()
+        for table in statement.tables:
+            found.update(self.columns(table))
+        return sorted(found)
+
+    def _provide(self, statement: Statement) -> None:
+        """Load what a statement names and is not there yet."""
+        names = {name.lower(): name for name in self.names}
+        for table in sorted(statement.tables):
+            if table in {"tasks", "labels"}:
+                self._provide_tasks(statement)
+            if table in {"annotations", "labels"}:
+                self._provide_annotations()
+            elif table.startswith(META):
+                self._load_metadata(names[table].removeprefix(META))
+            elif table in self._loaders and table not in self._loaded:
+                self._engine.register(table, self._loaders[table]())
+                self._loaded.add(table)
+
+    @property
+    def _loaders(self) -> Mapping[str, Callable[[], object]]:
+        return {
+            "predictions": lambda: self._folder(PREDICTION_PREFIX, PREDICTION_KINDS),
+            "profile": lambda: self._folder(IMAGE_PROFILE_PATH, PROFILE_KINDS),
+            "runs": lambda: self._folder(RUN_PREFIX, RUN_KINDS),
+            "splits": lambda: self._folder(SPLIT_PREFIX, SPLIT_KINDS),
+        }
+
+    def _folder(self, prefix: str, kinds: Mapping[str, str]) -> object:
+        """The Parquet files below a prefix as one table."""
+        lake = self._context.lake
+        listed = [one.path for one in lake.list_objects(self._commit, prefix)]
+        paths = [path for path in listed if path.endswith(".parquet")]
+        if not paths:
+            return arrow_table({name: [] for name in kinds}, kinds)
+        return open_dataset(dict(lake.read_many(self._commit, paths)))
+
+    def _provide_tasks(self, statement: Statement) -> None:
+        needed = [name for name, columns in self._own.items() if statement.needs(columns)]
+        joined = tuple(sorted({*self._joined, *needed}))
+        if "tasks" in self._loaded and joined == self._joined:
+            return
+        for name in needed:
+            self._load_metadata(name)
+        if "tasks" not in self._loaded:
+            self._engine.register("_images", self._image_table())
+            self._engine.register("_records", self._snapshot(TASKS_PARQUET, 0))
+        self._loaded.add("tasks")
+        self._joined = joined
+        self._engine.create_view("tasks", tasks_view(self._own_of(joined)))
+        if "annotations" in self._loaded:
+            self._create_labels()
+
+    def _provide_annotations(self) -> None:
+        if "annotations" not in self._loaded:
+            self._engine.register("annotations", self._snapshot(ANNOTATIONS_PARQUET, 1))
+            self._loaded.add("annotations")
+            if "tasks" in self._loaded:
+                self._create_labels()
+
+    def _create_labels(self) -> None:
+        own = self._own_of(self._joined)
+        self._engine.create_view("labels", labels_view(own, ANNOTATION_COLUMNS))
+
+    def _image_table(self) -> object:
+        lake = self._context.lake
+        listed = self._images
+        if listed is None:
+            listed = lake.list_objects(self._commit, MEDIA_PREFIX, metadata=True)
+        columns: dict[str, list[object]] = {name: [] for name in IMAGE_KINDS}
+        for one in listed:
+            columns["key"].append(media_key(one.path))
+            columns["checksum"].append(one.checksum)
+            columns["size_bytes"].append(one.size_bytes)
+            columns["sha256"].append(one.metadata.get("sha256"))
+            columns["width"].append(_pixels(one.metadata.get("width")))
+            columns["height"].append(_pixels(one.metadata.get("height")))
+        return arrow_table(columns, IMAGE_KINDS)
+
+    def _snapshot(self, path: str, index: int) -> object:
+        data = self._context.lake.read(self._commit, path)
+        return empty_snapshot()[index] if data is None else open_dataset({path: data})
+
+    @cached_property
+    def _metadata(self) -> Mapping[str, str]:
+        """Paths of the joined tables, by their names."""
+        listed = self._context.lake.list_objects(self._commit, METADATA_PREFIX)
+        paths = [one.path for one in listed if one.path.endswith(".parquet")]
+        return {path.removeprefix(METADATA_PREFIX).removesuffix(".parquet"): path for path in paths}
+
+    @cached_property
+    def _files(self) -> Mapping[str, bytes]:
+        """The joined tables' bytes, by name. They are read as a whole: S3 has no part of them."""
+        paths = {path: name for name, path in self._metadata.items()}
+        read = self._context.lake.read_many(self._commit, paths)
+        return {paths[path]: data for path, data in read}
+
+    @cached_property
+    def _own(self) -> Mapping[str, Sequence[str]]:
+        """The columns that tasks and labels get from each joined table."""
+        columns = {name: column_names(data, metadata_path(name))
+                   for name, data in self._files.items()}  # fmt: skip
+        return joined_columns(columns)
+
+    def _own_of(self, names: Iterable[str]) -> Mapping[str, Sequence[str]]:
+        return {META + name: self._own[name] for name in names}
+
+    def _load_metadata(self, name: str) -> None:
+        if META + name not in self._loaded:
+            table = open_dataset({metadata_path(name): self._files[name]})
+            self._engine.register(META + name, table)
+            self._loaded.add(META + name)
+
+
+_LABELS_OF_TASKS = "_labels_of_tasks"
+
+
+def _pixels(stated: str | None) -> int | None:
+    return int(stated) if stated and stated.isascii() and stated.isdigit() else None
+
+
+def _refuse_several(key: TaskKey, one: Json, other: Json) -> None:
+    raise UsageError(
+        "sql-several-values",
+        f"the expression has several values for {key}: {one!r} and {other!r}",
+        subject=key,
+        unchanged="nothing was written",
+        hint="make one of them: max(…), count(label), or a column of the task",
+    )
