@@ -1,5 +1,6 @@
 """A dataset on the two servers in memory, and the people around it."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -70,11 +71,15 @@ class World:
             [
                 Upload(
                     path=media_path(TaskKey(key)),
-                    data=f"picture {key}".encode(),
+                    data=data,
                     content_type="image/png",
-                    metadata={"sha256": "0" * 64, "width": "160", "height": "120"},
+                    metadata={
+                        "sha256": hashlib.sha256(data).hexdigest(),
+                        "width": "160",
+                        "height": "120",
+                    },
                 )
-                for key in keys
+                for key, data in ((key, f"picture {key}".encode()) for key in keys)
             ],
         )
         metadata = self.context.metadata("data-add", images=len(keys))
