@@ -57,14 +57,14 @@ def agreement(record: Record, measure: Measure) -> float | None:
 
     The mean over the pairs that can be measured. Time: an IoU for each two regions of one class.
     """
-    pairs = combinations(_answers(record), 2)
+    pairs = combinations(newest_answers(record), 2)
     values = [_of_pair(one.result, two.result, measure) for one, two in pairs]
     measured = [value for value in values if value is not None]
     return fmean(measured) if measured else None
 
 
-def _answers(record: Record) -> list[Annotation]:
-    """The newest answer of each person."""
+def newest_answers(record: Record) -> list[Annotation]:
+    """The newest answer of each person, by annotator; skips are none."""
     answers = [one for one in record.annotations if not one.skipped]
     answers.sort(key=lambda one: (one.updated_at, one.unique_id))
     newest = {one.annotator: one for one in answers}

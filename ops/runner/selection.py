@@ -5,6 +5,7 @@ annotators are to see and nobody is known to have read.
 """
 
 from collections.abc import Collection, Container, Mapping, Sequence
+from dataclasses import dataclass
 
 from ops.core.canonical import decode_record
 from ops.core.names import (
@@ -16,42 +17,91 @@ from ops.core.names import (
     record_key,
     record_path,
 )
-from ops.core.records import CommitId, Media, Task, TaskKey, TaskState
+from ops.core.records import CommitId, Counts, Media, Task, TaskKey, TaskState
 from ops.core.selection import Selection, select
 from ops.core.task_list import RoundTask
 from ops.errors import InvalidDataError, NotFoundError
 from ops.ports import StoredObject
 from ops.runner.context import Context, sample_of
+from ops.runner.selection_facts import Offered, gather, pinned, with_query
 
 
-def select_tasks(context: Context, base: CommitId, selection: Selection) -> Sequence[RoundTask]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What a selection takes at a commit.
+
+    Attributes:
+        tasks: by key.
+        selection: from which the same tasks come again at the same commit, and nothing else.
+        counts: the tasks by their state at the commit.
+        looked_at_count: the images the choice was among.
+        notes: what a person should know of it, a line each.
+    """
+
+    tasks: tuple[RoundTask, ...]
+    selection: Selection
+    counts: Counts
+    looked_at_count: int
+    notes: tuple[str, ...] = ()
+
+
+def choose_tasks(
+    context: Context,
+    base: CommitId,
+    selection: Selection,
+    *,
+    without: Container[TaskKey] = (),
+) -> Choice:
     """The tasks a selection takes at a commit.
 
     One request a 1 000 images, one for their states, and one a quarantined task it takes; where
     annotations are to be edited one more, one a 1 000 records, and one for each of them that is not
-    as the snapshot packed it.
+    as the snapshot packed it. For expressions and ranks what selection_facts.py says.
+
+    Args:
+        context: the servers.
+        base: the commit.
+        selection: what was asked for.
+        without: tasks that are not to be chosen among.
 
     Raises:
-        NotFoundError: the selection names a task there is no image of.
+        UsageError: an expression cannot be read, or is none that only reads.
+        NotFoundError: the selection names a task there is no image of, or a query, predictions or a
+            file that are not there.
         InvalidDataError: what is to be put before annotators cannot be read: a record, or what is
-            said of a picture.
+            said of a picture; or what tasks are ranked by is no rank.
     """
     lake = context.lake
+    selection = with_query(context, selection)
+    media: dict[TaskKey, StoredObject] = {}
     with context.reporter.phase("listing pictures") as phase:
-        media: dict[TaskKey, StoredObject] = {}
         for found in lake.list_objects(base, MEDIA_PREFIX, metadata=True):
             media[media_key(found.path)] = found
             phase.advance()
     _refuse_unknown(selection.keys or (), media)
     states = task_states(context, base)
-    keys = select(media, states, selection)
+    keys = [key for key in media if key not in without]
+    offered = Offered(keys=keys, states=states, images=media.values())
+    gathered = gather(context, base, selection, offered)
+    keys = select(offered.keys, states, selection, gathered.facts)
     carried = _carried(
         context, base, {key: states[key] for key in keys if key in states}, selection
     )
-    return [
-        RoundTask(task=_task(key, media[key]), has_record=key in states, carried=key in carried)
-        for key in keys
-    ]
+    return Choice(
+        tasks=tuple(
+            RoundTask(task=_task(key, media[key]), has_record=key in states, carried=key in carried)
+            for key in keys
+        ),
+        selection=pinned(selection, gathered.facts, keys),
+        counts=Counts.of(states.get(key, TaskState.UNFINISHED) for key in keys),
+        looked_at_count=len(offered.keys),
+        notes=gathered.notes,
+    )
+
+
+def select_tasks(context: Context, base: CommitId, selection: Selection) -> Sequence[RoundTask]:
+    """The tasks a selection takes at a commit, as choose_tasks, and nothing said of them."""
+    return choose_tasks(context, base, selection).tasks
 
 
 def _carried(

@@ -41,7 +41,7 @@ from ops.runner.context import (
 )
 from ops.runner.copies import find_copies
 from ops.runner.imported import Bring, Brought, refuse_begun_import, write_import
-from ops.runner.selection import select_tasks
+from ops.runner.selection import Choice, choose_tasks
 from ops.runner.sources import refuse_stale
 from ops.runner.task_items import TaskItems
 
@@ -57,6 +57,7 @@ class Started:
         steps: what was done, in order; with a dry run, what would be done. Empty: already open.
         manifest: the round's, or None where a dry run has not reserved it.
         keys: the tasks it takes.
+        choice: how they were chosen; None where an earlier run chose them.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Started:
     manifest: Manifest | None
     base: CommitId
     keys: tuple[TaskKey, ...]
+    choice: Choice | None = None
 
 
 @dataclass(kw_only=True)
@@ -129,6 +131,7 @@ def start_round(
         manifest=seen.manifest,
         base=start.base,
         keys=tuple(seen.tasks),
+        choice=start.choice,
     )
 
 
@@ -145,6 +148,7 @@ class _Start:
         self._brought: Brought | None = None
         self._branch = round_branch(name)
         self.base = CommitId("")
+        self.choice: Choice | None = None
 
     def observe(self, seen: _Seen) -> _Seen:
         """Ask the servers for what is not known, or no longer."""
@@ -237,22 +241,28 @@ class _Start:
             RefusedError: there are none, or a picture's bytes are not those that were imported.
         """
         read_ontology(self._context.lake, self.base)
+        entries = self._entries()
+        refuse_stale(self._context, self.base, [entry.task.media.path for entry in entries])
+        return {entry.task.key: entry for entry in entries}
+
+    def _entries(self) -> Sequence[RoundTask]:
         if self._bring is not None:
             self._brought = self._bring(self.base)
-            entries = self._brought.tasks
+            looked_at, said, entries = "what is imported", self._selection, self._brought.tasks
         else:
-            entries = select_tasks(self._context, self.base, self._selection)
+            self.choice = choose_tasks(self._context, self.base, self._selection)
+            looked_at = f"{self.choice.looked_at_count} images"
+            said, entries = self.choice.selection, self.choice.tasks
         if not entries:
             raise RefusedError(
                 "nothing-to-label",
-                "no task is left to label",
+                f"of {looked_at} no task is left to label",
                 subject=self._name,
-                where=(("selection", self._selection.in_words), ("at", self.base[:12])),
+                where=(("selection", said.in_words), ("at", self.base[:12])),
                 unchanged="nothing was written",
                 hint="add pictures with: ops data add PATH\nor take labeled ones too: --all",
             )
-        refuse_stale(self._context, self.base, [entry.task.media.path for entry in entries])
-        return {entry.task.key: entry for entry in entries}
+        return entries
 
     def _refuse_taken_name(self) -> None:
         """A name that main knows cannot be used again: its manifest would be overwritten."""
@@ -264,7 +274,7 @@ class _Start:
         if manifest.state not in {RoundState.STARTING, RoundState.OPEN}:
             refuse_state(manifest)
         asked = self._selection
-        if asked not in {Selection(), manifest.selection}:
+        if asked.as_asked not in {Selection(), manifest.selection.as_asked}:
             raise RefusedError(
                 "round-exists",
                 f"round {self._name} exists with another selection",
