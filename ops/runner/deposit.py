@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from ops.core.names import MAIN
 from ops.core.records import CommitId
 from ops.core.snapshot import record_checksum
+from ops.errors import ConflictError
 from ops.ports import Upload
 from ops.runner.context import Context, main_head
 from ops.runner.publish import publish
@@ -23,6 +24,7 @@ def deposit(
     *,
     message: str,
     removed: Sequence[str] = (),
+    base: CommitId | None = None,
     **facts: str | int,
 ) -> CommitId | None:
     """Bring objects onto main in one commit; None where main holds just these already.
@@ -36,11 +38,13 @@ def deposit(
         uploads: the objects, held in memory.
         message: of the commit and the merge.
         removed: paths to take away from main, such as those of a table that is dropped.
+        base: the commit of main that the objects were made from, where they must not replace what
+            somebody else put there since; None where they may.
         facts: further metadata of the merge, without the prefix `ops.`.
 
     Raises:
         NotFoundError: the repository is not set up.
-        ConflictError: somebody changed one of these objects on main meanwhile.
+        ConflictError: somebody changed one of these objects on main meanwhile, or since `base`.
         RefusedError: a gate inside lakeFS refused, or main is dirty.
     """
     lake = context.lake
@@ -49,16 +53,21 @@ def deposit(
     listed += [f"{path}\t-\n" for path in removed]
     digest = hashlib.sha256("".join(sorted(listed)).encode()).hexdigest()
     branch = f"{kind}-{digest[:12]}"
-    if not lake.create_branch(branch, MAIN) and lake.merge_base(branch, MAIN) == (
+    if not lake.create_branch(branch, base or MAIN) and lake.merge_base(branch, MAIN) == (
         lake.find_commit(branch)
     ):
         # A run that was killed after its merge left it; since then main may have moved on.
         lake.delete_branch(branch)
-        lake.create_branch(branch, MAIN)
+        lake.create_branch(branch, base or MAIN)
     lake.write_many(branch, uploads)
     lake.delete_many(branch, removed)
     metadata = context.metadata(kind, **facts)
     lake.commit(branch, message, metadata)
-    commit = publish(context, branch, onto=None, message=message, metadata=metadata)
+    try:
+        commit = publish(context, branch, onto=None, message=message, metadata=metadata)
+    except ConflictError:
+        # It can never be merged any more; the next run makes what fits main then.
+        lake.delete_branch(branch)
+        raise
     lake.delete_branch(branch)
     return commit
