@@ -140,6 +140,79 @@ def _type(column: Column) -> object:
             return arrow.bool_()
 
 
+def table_schema(columns: Mapping[str, Column]) -> object:
+    """The pyarrow schema of a table of these columns, in this order."""
+    arrow, _ = _pyarrow()
+    return arrow.schema([arrow.field(name, _type(kind)) for name, kind in columns.items()])
+
+
+class TableStream:
+    """A table written piece by piece: rows in, the next bytes of the file out; flat memory."""
+
+    def __init__(self, schema: object, *, group: int = _REGIONS_A_GROUP) -> None:
+        """Nothing is written yet.
+
+        Args:
+            schema: pyarrow's, as table_schema makes it, or as another library does.
+            group: rows a group: what is held in memory.
+        """
+        self._arrow, parquet = _pyarrow()
+        self._schema, self._group = schema, group
+        self._rows: list[Mapping[str, object]] = []
+        self._sink = _Pieces()
+        self._writer = parquet.ParquetWriter(
+            self._sink, schema, compression="zstd", compression_level=_COMPRESSION_LEVEL
+        )
+
+    def write(self, row: Mapping[str, object]) -> bytes:
+        """Take one row in, and give what there is of the file since the last time."""
+        self._rows.append(row)
+        if len(self._rows) == self._group:
+            self._flush()
+        return self._sink.taken()
+
+    def _flush(self) -> None:
+        table = self._arrow.Table.from_pylist(self._rows, schema=self._schema)
+        self._writer.write_table(table, row_group_size=self._group)
+        self._rows.clear()
+
+    def close(self) -> bytes:
+        """The rest of the file."""
+        if self._rows:
+            self._flush()
+        self._writer.close()
+        return self._sink.taken()
+
+
+class _Pieces:
+    """A file, as pyarrow asks for one, that is taken away while it is written."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._size = 0
+
+    def write(self, data: bytes) -> int:
+        self._held += data
+        self._size += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._size
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def taken(self) -> bytes:
+        data = bytes(self._held)
+        self._held.clear()
+        return data
+
+
 def read_rows(data: bytes, columns: Sequence[str], *, path: str) -> Iterator[Mapping[str, Json]]:
     """The rows of a table that ops wrote, by the columns asked for, a group at a time.
 
