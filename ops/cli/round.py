@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,15 +12,17 @@ from ops.cli.output import Result, Warn
 from ops.cli.round_text import (
     DryRun,
     Name,
+    choice_json,
+    choice_lines,
+    choice_warnings,
     count_line,
     counts_json,
     sync_warnings,
 )
+from ops.cli.selection_options import SelectionOptions, with_selection
 from ops.cli.session import Session
 from ops.cli.verb import verb
-from ops.core.records import TaskKey
-from ops.core.selection import Selection
-from ops.errors import NotFoundError, UsageError
+from ops.errors import UsageError
 
 if TYPE_CHECKING:
     from ops.runner.context import Context
@@ -31,47 +32,25 @@ app = typer.Typer(help="Labeling rounds: one branch and one project each.", no_a
 
 
 @verb(app, "round", "start")
+@with_selection()
 def start(
-    session: Session,
-    name: Name,
-    *,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many tasks.")] = None,
-    sample: Annotated[int | None, typer.Option(min=1, help="So many tasks by chance.")] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same sample, on any machine.")] = 0,
-    take_all: Annotated[bool, typer.Option("--all", help="Labeled tasks too.")] = False,
-    edit: Annotated[
-        bool, typer.Option("--edit", help="Labeled tasks, their labels there to be changed.")
-    ] = False,
-    task: Annotated[
-        list[str] | None,
-        typer.Option("--task", metavar="KEY", help="This task, labeled or not; may be repeated."),
-    ] = None,
-    tasks: Annotated[
-        Path | None,
-        typer.Option("--tasks", metavar="FILE", help="The tasks a file names, a key a line."),
-    ] = None,
-    dry_run: DryRun = False,
+    session: Session, name: Name, *, asked: SelectionOptions, dry_run: DryRun = False
 ) -> Result:
     """Put images before annotators: a branch, a Label Studio project, its tasks.
 
     Takes every image nobody has labeled, unless asked otherwise. Run again, it goes on where it
     stopped, or says that the round is open.
     """
+    selection = asked.selection()
     from ops.runner.start import start_round
 
-    selection = Selection(
-        labeled_too=take_all or edit,
-        limit=limit,
-        sample=sample,
-        seed=seed,
-        edit=edit,
-        keys=_named(task or (), tasks),
-    )
     found = start_round(session.context(), name, selection, dry_run=dry_run)
-    manifest = found.manifest
+    manifest, choice = found.manifest, found.choice
     project = manifest.project if manifest else None
     heading = _heading(found.steps, done=f"round {name} is open", dry_run=dry_run)
     lines = [heading, *(f"  {step.text}" for step in found.steps)]
+    if choice:
+        lines += ["", *choice_lines(choice)]
     if not dry_run:
         lines += [f"  label here: {session.project_url(project)}", f"  then: ops round sync {name}"]
     return Result(
@@ -83,37 +62,12 @@ def start(
             "url": session.project_url(project) if project else None,
             "steps": [step.as_json() for step in found.steps],
             "already_done": not found.steps,
+            "choice": choice_json(choice) if choice else None,
         },
         body=lines,
         status="planned" if dry_run and found.steps else "ok",
+        warnings=choice_warnings(choice, name),
     )
-
-
-def _named(keys: Sequence[str], listing: Path | None) -> tuple[TaskKey, ...] | None:
-    """The tasks named one by one, sorted, each once; None where none is."""
-    if not keys and listing is None:
-        return None
-    listed = _lines(listing) if listing else []
-    return tuple(sorted({TaskKey(key) for key in [*keys, *listed]}))
-
-
-def _lines(path: Path) -> list[str]:
-    """The lines of a text file that are not blank.
-
-    Raises:
-        NotFoundError: it cannot be read.
-    """
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise NotFoundError(
-            "no-task-file",
-            f"{path} cannot be read as UTF-8 text",
-            subject=str(path),
-            unchanged="nothing was written",
-            hint="check the path; the file holds a task key a line, as ops data list shows them",
-        ) from error
-    return [line.removesuffix("\r") for line in text.split("\n") if line.strip()]
 
 
 def _heading(steps: Sequence[object], *, done: str, dry_run: bool) -> str:

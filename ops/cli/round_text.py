@@ -12,6 +12,7 @@ from ops.cli.output import Warn
 from ops.core.records import Counts, Json
 
 if TYPE_CHECKING:
+    from ops.runner.selection import Choice
     from ops.runner.sync import Synced
 
 Name = Annotated[str, typer.Argument(help="The round's name.")]
@@ -62,6 +63,35 @@ def sync_warnings(found: "Synced") -> Sequence[Warn]:
             )
         )
     return warnings
+
+
+def choice_lines(choice: "Choice") -> Sequence[str]:
+    """How tasks were chosen: how many of how many, in which states, the first few."""
+    keys = [entry.task.key for entry in choice.tasks]
+    states = choice.counts.as_mapping().items()
+    parts = [f"{count} {state}" for state, count in states if count and state != "tasks"]
+    return [
+        f"  {len(keys)} of {choice.looked_at_count} images: {', '.join(parts)}",
+        f"  {choice.selection.in_words}",
+        f"  {few(keys)}",
+    ]
+
+
+def choice_json(choice: "Choice") -> dict[str, Json]:
+    """How tasks were chosen, for programs."""
+    return {
+        "looked_at": choice.looked_at_count,
+        "counts": counts_json(choice.counts),
+        "keys": [entry.task.key for entry in choice.tasks[:_SHOWN]],
+        "selection": choice.selection.in_words,
+        "notes": list(choice.notes),
+    }
+
+
+def choice_warnings(choice: "Choice | None", name: str) -> Sequence[Warn]:
+    """What is to be known of how tasks were chosen."""
+    notes = choice.notes if choice else ()
+    return [Warn(code="selection", message=note, subject=name) for note in notes]
 
 
 def few(names: Sequence[str]) -> str:
