@@ -186,6 +186,12 @@ SPECS: tuple[Spec, ...] = (
         is_secret=True,
     ),
     Spec(
+        name="cache_dir",
+        variables=("OPS_CACHE_DIR",),
+        help="where media once read are kept, by digest; labeling-ops in the user's cache "
+        "directory where it is not set",
+    ),
+    Spec(
         name="sync.overlap_s",
         variables=("OPS_SYNC_OVERLAP_S",),
         help="how far before the newest change seen a sync looks again, in seconds",
@@ -200,7 +206,7 @@ _STACKS = (
     "start the local servers with: ops local up",
     "use those of a Pulumi stack with: ops config use --stack NAME",
 )
-_NOT_OF_A_STACK = frozenset({"actor", "storage_namespace", "bucket", "lakefs.binary"})
+_NOT_OF_A_STACK = frozenset({"actor", "storage_namespace", "bucket", "cache_dir", "lakefs.binary"})
 
 
 class Settings:

@@ -109,7 +109,21 @@ class Session:
             overlap_s=int(self.settings.need("sync.overlap_s")),
             in_place=lake,
             open_bucket=_open_bucket,
+            cache_dir=self.cache_dir,
         )
+
+    @property
+    def cache_dir(self) -> Path | None:
+        """Where media once read are kept; None for a user without a home directory."""
+        from ops.cache import default_directory
+
+        if (stated := self.settings.find("cache_dir")) is not None:
+            return self.directory / Path(stated).expanduser()
+        try:
+            return default_directory(os.environ, Path.home())
+        except RuntimeError:
+            # A container's user may have none.
+            return None
 
     def project_url(self, project: int | None) -> str:
         """Where a project is labeled."""
