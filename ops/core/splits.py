@@ -204,3 +204,17 @@ def counts_by_part(
     """How many tasks are in each part, by name; a part without any is there with 0."""
     tally = Counter(one.part for one in assignments)
     return {name: tally[name] for name in sorted(ratios)}
+
+
+def parts_far_off(counts: Mapping[str, int], ratios: Mapping[str, Fraction]) -> Sequence[str]:
+    """The parts whose share is more than 5 of 100 off what was asked, or which are empty."""
+    total = max(sum(counts.values()), 1)
+    return [
+        name
+        for name in sorted(ratios)
+        if abs(Fraction(counts[name], total) - ratios[name]) > _FAR_OFF
+        or (ratios[name] and not counts[name])
+    ]
+
+
+_FAR_OFF = Fraction(1, 20)

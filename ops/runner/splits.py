@@ -11,7 +11,14 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from ops.core.duplicates import NEAR_DISTANCE, Link, Why, check_distance, equal_links
-from ops.core.names import SPLIT_PREFIX, check_table_name, facts_path, split_path
+from ops.core.names import (
+    MEDIA_PREFIX,
+    SPLIT_PREFIX,
+    check_table_name,
+    facts_path,
+    media_key,
+    split_path,
+)
 from ops.core.records import CommitId, Json, TaskKey
 from ops.core.split_facts import SplitFacts, decode_split_facts
 from ops.core.splits import (
@@ -28,7 +35,7 @@ from ops.parquet import Column, read_rows, write_rows
 from ops.ports import Upload
 from ops.runner.context import Context, main_head
 from ops.runner.deposit import deposit
-from ops.runner.duplicates import Pictures, read_pictures
+from ops.runner.duplicates import Pictures, Said, read_pictures, read_said
 
 COLUMNS: Mapping[str, Column] = {"key": Column.TEXT, "part": Column.TEXT, "group": Column.TEXT}
 """The columns of `splits/<name>.parquet`; the rows are by key."""
@@ -240,6 +247,45 @@ def check_split(context: Context, commit: CommitId, name: str) -> Checked:
         ratios=split.facts.ratios,
     ).leaks
     return Checked(facts=split.facts, leaks=leaks, unassigned=unassigned, pictures=seen.pictures)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A split's parts in figures, at a commit.
+
+    Attributes:
+        unassigned: how many pictures of the commit have no part.
+        states: tasks that have a picture, by part and state.
+        labels: tasks that a label was found in, by part and label.
+    """
+
+    facts: SplitFacts
+    unassigned: int
+    states: Mapping[str, Mapping[str, int]]
+    labels: Mapping[str, Mapping[str, int]]
+
+
+def show_split(context: Context, commit: CommitId, name: str) -> Shown:
+    """How the tasks of a commit fall into a split's parts. One request a 1 000 pictures, and three.
+
+    Raises:
+        NotFoundError: there is no such split.
+        InvalidDataError: the split or the snapshot is damaged.
+    """
+    split = load_split(context, commit, name)
+    said = read_said(context, commit)
+    states: dict[str, Counter[str]] = {part: Counter() for part in split.facts.ratios}
+    labels: dict[str, Counter[str]] = {part: Counter() for part in split.facts.ratios}
+    unassigned = 0
+    for found in context.lake.list_objects(commit, MEDIA_PREFIX):
+        key = media_key(found.path)
+        assignment, stands = split.assignments.get(key), said.get(key, Said())
+        if assignment is None:
+            unassigned += 1
+        else:
+            states[assignment.part][stands.state.value] += 1
+            labels[assignment.part].update(stands.labels)
+    return Shown(facts=split.facts, unassigned=unassigned, states=states, labels=labels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ TELLS_MORE = {
     ("doctor",),
     ("dataset", "verify"),
     ("data", "import"),
+    ("dataset", "split"),
     *(("round", verb) for verb in ("rebase", "finish")),
     *(("dataset", verb) for verb in ("revert", "merge")),
     *(("ontology", verb) for verb in ("rename", "merge", "split", "remove")),
