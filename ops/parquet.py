@@ -394,83 +394,16 @@ def _region_schema() -> object:
     )
 
 
-def open_dataset(files: Mapping[str, bytes]) -> object:
-    """Parquet files as one Arrow dataset, of which a reader decodes only the columns it asks for.
+def snapshot_schemas() -> tuple[object, object]:
+    """The schemas of a snapshot's tasks and annotations."""
+    return _task_schema(), _region_schema()
 
-    Args:
-        files: the bytes of each by its path, at least one; all of one schema.
 
-    Raises:
-        InvalidDataError: one of them is no Parquet file.
-    """
-    arrow, _ = _pyarrow()
+def libraries() -> tuple[ModuleType, ModuleType, ModuleType]:
+    """pyarrow, its Parquet module and its datasets, for ops/arrow.py; imported late."""
     from pyarrow import dataset
 
-    library = cast("ModuleType", dataset)
-    form = library.ParquetFileFormat()
-    fragments: list[object] = []
-    schema: object = None
-    for path, data in files.items():
-        try:
-            fragment = form.make_fragment(arrow.BufferReader(data))
-            schema = schema or fragment.physical_schema
-        except (arrow.ArrowException, OSError, ValueError) as error:
-            raise InvalidDataError(
-                "table-invalid",
-                f"{path} is no Parquet file, or a damaged one",
-                subject=path,
-                unchanged="nothing was written",
-                hint="see which commit changed it: ops dataset log",
-            ) from error
-        fragments.append(fragment)
-    return library.FileSystemDataset(fragments, schema, form)
-
-
-def column_names(data: bytes, path: str) -> Sequence[str]:
-    """The columns of a Parquet file, in their order; decodes no row.
-
-    Raises:
-        InvalidDataError: it is no Parquet file.
-    """
-    _, parquet = _pyarrow()
-    open_dataset({path: data})
-    return list(parquet.ParquetFile(BytesIO(data)).schema_arrow.names)
-
-
-def arrow_table(columns: Mapping[str, Sequence[object]], kinds: Mapping[str, str]) -> object:
-    """Columns of Python values as an Arrow table.
-
-    Args:
-        columns: the values by name, all of one length.
-        kinds: the type of each by name, one of `string`, `int64`, `double`, `bool` and
-            `list<string>`.
-    """
-    arrow, _ = _pyarrow()
-    types = {name: _arrow_type(kind) for name, kind in kinds.items()}
-    return arrow.table(
-        {name: arrow.array(columns[name], type=kind) for name, kind in types.items()}
-    )
-
-
-def empty_snapshot() -> tuple[object, object]:
-    """What a commit before the first version has: tables of tasks and annotations without a row."""
-    arrow, _ = _pyarrow()
-    return (
-        arrow.Table.from_pylist([], schema=_task_schema()),
-        arrow.Table.from_pylist([], schema=_region_schema()),
-    )
-
-
-def _arrow_type(kind: str) -> object:
-    arrow, _ = _pyarrow()
-    if kind == "list<string>":
-        return arrow.list_(arrow.string())
-    return {
-        "string": arrow.string,
-        "int64": arrow.int64,
-        "double": arrow.float64,
-        "bool": arrow.bool_,
-    }[kind]()
+    return *_pyarrow(), cast("ModuleType", dataset)
 
 
 def _pyarrow() -> tuple[ModuleType, ModuleType]:

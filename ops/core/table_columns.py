@@ -1,6 +1,6 @@
 """The tables that a commit has for SQL: their columns, and the views over them.
 
-Owns names, order and types, and which column of a joined table may stand among a task's own. Knows
+Owns names and order, and which column of a joined table may stand among a task's own. Knows
 no engine: the views are SQL as text.
 """
 
@@ -8,41 +8,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ops.core.snapshot import RegionColumns
-
-IMAGE_KINDS = {
-    "key": "string",
-    "checksum": "string",
-    "sha256": "string",
-    "width": "int64",
-    "height": "int64",
-    "size_bytes": "int64",
-}
-"""What a listing says of each image."""
-
-PREDICTION_KINDS = {
-    "key": "string",
-    "model": "string",
-    "version": "string",
-    "score": "double",
-    "label": "string",
-    "labels": "list<string>",
-    "result": "string",
-}
-PROFILE_KINDS = {
-    "key": "string",
-    "checksum": "string",
-    "sha256": "string",
-    "size_bytes": "int64",
-    "width": "int64",
-    "height": "int64",
-    "orientation": "int64",
-    "format": "string",
-    "mode": "string",
-    "dhash": "string",
-    "problem": "string",
-}
-SPLIT_KINDS = {"split": "string", "part": "string", "key": "string", "group": "string"}
-RUN_KINDS = {"run": "string", "document": "string"}
 
 _TASKS = {
     "key": "coalesce(i.key, r.key)",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 
+from ops.arrow import arrow_table, column_names, empty_snapshot, open_dataset
 from ops.core.cells import plain
 from ops.core.names import (
     ANNOTATIONS_PARQUET,
@@ -25,21 +26,56 @@ from ops.core.records import CommitId, Json, TaskKey
 from ops.core.sql import Statement, check_repeatable
 from ops.core.table_columns import (
     ANNOTATION_COLUMNS,
-    IMAGE_KINDS,
     LABEL_COLUMNS,
-    PREDICTION_KINDS,
-    PROFILE_KINDS,
-    RUN_KINDS,
-    SPLIT_KINDS,
     joined_columns,
     labels_view,
     tasks_view,
 )
 from ops.errors import UsageError
-from ops.parquet import arrow_table, column_names, empty_snapshot, open_dataset
+from ops.parquet import Column
 from ops.ports import StoredObject
 from ops.runner.context import Context
 from ops.tables import Engine, Rows, quoted
+
+IMAGE_KINDS = {
+    "key": Column.TEXT,
+    "checksum": Column.TEXT,
+    "sha256": Column.TEXT,
+    "width": Column.WHOLE,
+    "height": Column.WHOLE,
+    "size_bytes": Column.WHOLE,
+}
+"""What a listing says of each image."""
+
+PREDICTION_KINDS = {
+    "key": Column.TEXT,
+    "model": Column.TEXT,
+    "version": Column.TEXT,
+    "score": Column.NUMBER,
+    "label": Column.TEXT,
+    "labels": Column.TEXTS,
+    "result": Column.TEXT,
+}
+PROFILE_KINDS = {
+    "key": Column.TEXT,
+    "checksum": Column.TEXT,
+    "sha256": Column.TEXT,
+    "size_bytes": Column.WHOLE,
+    "width": Column.WHOLE,
+    "height": Column.WHOLE,
+    "orientation": Column.WHOLE,
+    "format": Column.TEXT,
+    "mode": Column.TEXT,
+    "dhash": Column.TEXT,
+    "problem": Column.TEXT,
+}
+SPLIT_KINDS = {
+    "split": Column.TEXT,
+    "part": Column.TEXT,
+    "key": Column.TEXT,
+    "group": Column.TEXT,
+}
+RUN_KINDS = {"run": Column.TEXT, "document": Column.TEXT}
 
 FIXED = ("annotations", "labels", "predictions", "profile", "runs", "splits", "tasks")
 META = "meta_"
@@ -212,7 +248,7 @@ class Tables:
             "splits": lambda: self._folder(SPLIT_PREFIX, SPLIT_KINDS),
         }
 
-    def _folder(self, prefix: str, kinds: Mapping[str, str]) -> object:
+    def _folder(self, prefix: str, kinds: Mapping[str, Column]) -> object:
         """The Parquet files below a prefix as one table."""
         lake = self._context.lake
         listed = [one.path for one in lake.list_objects(self._commit, prefix)]
