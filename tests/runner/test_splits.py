@@ -1,12 +1,11 @@
 """Splits on main: made once, extended, never changed, and leaks told."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
-from ops.core.names import MAIN, facts_path, media_path, split_path
+from ops.core.names import MAIN, facts_path, split_path
 from ops.core.records import TaskKey
 from ops.core.selection import Selection
 from ops.core.splits import parse_ratios
@@ -25,25 +24,11 @@ from ops.runner.splits import (
     read_split,
 )
 from ops.runner.start import start_round
-from tests.looks import look, picture
+from tests.looks import look, picture, put
 from tests.runner.world import World
 
 RATIOS = parse_ratios("train=0.6,val=0.2,test=0.2")
 ASKED = Asked(ratios=RATIOS)
-
-
-def put(world: World, pictures: Mapping[str, bytes]) -> None:
-    """Bring pictures onto main, with nothing said of their bytes."""
-    world.lake.create_branch("data", MAIN)
-    uploads = [
-        Upload(path=media_path(TaskKey(key)), data=data, content_type="image/png")
-        for key, data in pictures.items()
-    ]
-    world.lake.write_many("data", uploads)
-    metadata = world.context.metadata("data-add", images=len(uploads))
-    world.lake.commit("data", "images", metadata)
-    world.lake.merge("data", MAIN, "images", metadata)
-    world.lake.delete_branch("data")
 
 
 @pytest.fixture
