@@ -46,6 +46,7 @@ class Ops:
             **{name: value for name, value in os.environ.items() if not name.startswith("OPS_")},
             "OPS_REPOSITORY": self.repository,
             "OPS_ACTOR": actor,
+            "OPS_CACHE_DIR": "cache",
             "OPS_LAKEFS_URL": servers.lakefs_url,
             "OPS_LAKEFS_ACCESS_KEY_ID": servers.lakefs_access_key_id,
             "OPS_LAKEFS_SECRET_ACCESS_KEY": servers.lakefs_secret_access_key,

@@ -21,6 +21,7 @@ FITTING = {
     "lakefs.binary": ("/a/lakefs", "/b/lakefs", "/c/lakefs", "/d/lakefs"),
     "label_studio.url": ("http://a:5", "http://b:6", "https://g", "http://d:8"),
     "label_studio.token": ("token1", "token2", "token3", "token4"),
+    "cache_dir": ("/a/cache", "/b/cache", "~/cache", "cache"),
     "sync.overlap_s": ("1", "2", "3", "4"),
 }
 """A value a source for each setting: flag, environment, ops.toml, local stack."""

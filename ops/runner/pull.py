@@ -4,7 +4,7 @@ Owns what belongs to a pull, what an earlier pull left that belongs no more, and
 says what lies there. How each file gets there is fetch.py's. Touches no file that no pull wrote.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -288,11 +288,7 @@ def _refuse_in_the_way(plan: _Plan, before: PullManifest | None) -> None:
     """
     own = {one.path for one in before.files} if before is not None else set[str]()
     strange = [one for one in map(expected_of, plan.wanted) if one.path not in own]
-    found = [
-        one.path
-        for one in strange
-        if (path := plan.out / one.path).exists() and not _holds(path, one)
-    ]
+    found = [one.path for one in strange if _is_in_the_way(plan.out, one, own)]
     if found:
         raise ConflictError(
             "file-in-the-way",
@@ -302,6 +298,15 @@ def _refuse_in_the_way(plan: _Plan, before: PullManifest | None) -> None:
             unchanged="nothing was written",
             hint="move them away, or pull into another directory",
         )
+
+
+def _is_in_the_way(out: Path, wanted: Expected, own: Container[str]) -> bool:
+    path = out / wanted.path
+    if path.is_dir() and not path.is_symlink():
+        # What an earlier pull wrote in it goes, and the folder with it.
+        below = (one for one in path.rglob("*") if not one.is_dir() or one.is_symlink())
+        return any(one.relative_to(out).as_posix() not in own for one in below)
+    return (path.exists() or path.is_symlink()) and not _holds(path, wanted)
 
 
 def _gone(plan: _Plan, before: PullManifest | None) -> Sequence[str]:

@@ -24,6 +24,7 @@ TELLS_MORE = {
     ("dataset", "verify"),
     ("data", "import"),
     ("dataset", "split"),
+    ("dataset", "pull"),
     *(("round", verb) for verb in ("rebase", "finish")),
     *(("dataset", verb) for verb in ("revert", "merge")),
     *(("ontology", verb) for verb in ("rename", "merge", "split", "remove")),

@@ -38,6 +38,7 @@ NEEDED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("dataset", "blame"): ("p000.png",),
     ("dataset", "show"): (),
     ("dataset", "uri"): (),
+    ("dataset", "pull"): ("--out", "pulled"),
     ("dataset", "verify"): (),
     ("dataset", "split"): ("halves", "--ratios", "a=0.5,b=0.5"),
     ("dataset", "revert"): ("--to", "v1", "--yes"),

@@ -80,6 +80,7 @@ def variables_for(servers: Connection) -> dict[str, str]:
     return {
         "OPS_REPOSITORY": f"cli-{uuid4().hex[:12]}",
         "OPS_ACTOR": "lena@example.org",
+        "OPS_CACHE_DIR": "cache",
         "OPS_LAKEFS_URL": servers.lakefs_url,
         "OPS_LAKEFS_ACCESS_KEY_ID": servers.lakefs_access_key_id,
         "OPS_LAKEFS_SECRET_ACCESS_KEY": servers.lakefs_secret_access_key,
