@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
+from ops.core.amendments import Amendment, decode_amendment
 from ops.core.documents import Fields, parse
 from ops.core.encoding import encode
 from ops.core.lines import choice, maybe, stored, texts
@@ -85,8 +86,10 @@ class Manifest:
         taken_in: what of main the branch has taken in; None while it stands on its base.
         held: the tasks its finish quarantined, by key.
         rework: the round its finish opened with these.
-        predictions: what was put before annotators with the tasks, as `model@version`, sorted.
+        predictions: what was put before annotators with the tasks, as `model@version`, in the order
+            they came; Label Studio shows the last.
         import_digest: of `rounds/<round>.import.jsonl`, where the round reviews what was imported.
+        amendments: what was added to its tasks and dropped from them since it opened, in order.
     """
 
     id: str
@@ -110,6 +113,7 @@ class Manifest:
     rework: str | None = None
     predictions: tuple[str, ...] = ()
     import_digest: str | None = None
+    amendments: tuple[Amendment, ...] = ()
 
     @property
     def stands_on(self) -> CommitId:
@@ -146,6 +150,7 @@ def project_description(manifest: Manifest, repository: str) -> str:
 
 def encode_manifest(manifest: Manifest) -> bytes:
     """The manifest's bytes, canonical."""
+    amendments: list[Json] = [one.as_mapping() for one in manifest.amendments]
     return encode(
         {
             "schema": SCHEMA,
@@ -172,6 +177,8 @@ def encode_manifest(manifest: Manifest) -> bytes:
             "rework": manifest.rework,
             "predictions": list(manifest.predictions),
             "import_digest": manifest.import_digest,
+            # A round that nobody amended has the bytes it always had.
+            **({"amendments": amendments} if amendments else {}),
         }
     )
 
@@ -224,13 +231,14 @@ def decode_manifest(data: bytes, name: str) -> Manifest:
         rework=maybe(fields, "rework", fields.text),
         predictions=maybe(fields, "predictions", partial(_names, fields)) or (),
         import_digest=maybe(fields, "import_digest", fields.text),
+        amendments=tuple(map(decode_amendment, maybe(fields, "amendments", fields.items) or ())),
     )
 
 
 _FIELDS = frozenset({
     "schema", "id", "name", "base", "actor", "created_at", "selection", "tasks", "ontology_digest",
     "state", "project", "ended_at", "ended_by", "version", "counts", "annotators", "taken_in",
-    "held", "rework", "predictions", "import_digest",
+    "held", "rework", "predictions", "import_digest", "amendments",
 })  # fmt: skip
 _TASKS_FIELDS = frozenset({"count", "digest"})
 _COUNTS_FIELDS = frozenset(Counts().as_mapping())

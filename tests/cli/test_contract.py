@@ -33,6 +33,8 @@ NEEDED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("round", "list"): (),
     ("round", "show"): ("cheese",),
     ("round", "open"): ("cheese",),
+    ("round", "add"): ("cheese",),
+    ("round", "drop"): ("cheese", "--task", "p000.png"),
     ("dataset", "log"): (),
     ("dataset", "diff"): ("v1",),
     ("dataset", "blame"): ("p000.png",),
