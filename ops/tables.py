@@ -61,6 +61,8 @@ class _Relation(Protocol):
     @property
     def types(self) -> Sequence[object]: ...
 
+    def limit(self, count: int) -> "_Relation": ...
+
     def to_arrow_table(self) -> object: ...
 
     def to_arrow_reader(self, batch_size: int) -> Iterator[_Batch]: ...
@@ -76,6 +78,10 @@ class Rows:
         self.columns: tuple[Column, ...] = tuple(
             Column(name=name, type=str(kind)) for name, kind in zip(names, kinds, strict=True)
         )
+
+    def first(self, count: int) -> "Rows":
+        """No more than so many of them."""
+        return Rows(self._relation.limit(count))
 
     def to_arrow(self) -> object:
         """All of it as a pyarrow table.
@@ -177,7 +183,7 @@ class Engine:
         Raises:
             UsageError: it names what is not there, or fails.
         """
-        with translated(columns, shift=int(has_expression)):
+        with translated(columns, shift=int(has_expression), text=sql):
             return Rows(self._connection.sql(sql))
 
     def aggregates(self) -> frozenset[str]:
@@ -244,12 +250,17 @@ def _refuse_kind(kind: str) -> None:
 
 @contextmanager
 def translated(
-    columns: Callable[[], Sequence[str]] = tuple, *, shift: int = 0, hidden: int = 0
+    columns: Callable[[], Sequence[str]] = tuple,
+    *,
+    text: str = "",
+    shift: int = 0,
+    hidden: int = 0,
 ) -> Generator[None]:
     """Put what DuckDB finds wrong with a statement into our words.
 
     Args:
         columns: gives those there are.
+        text: the statement.
         shift: lines of ours before the person's first.
         hidden: characters of ours before the person's first.
 
@@ -260,7 +271,12 @@ def translated(
     try:
         yield
     except duckdb.Error as error:
-        failure: OpsError = _failure(duckdb, error, columns, _place(str(error), shift, hidden))
+        where = _place(str(error), shift, hidden)
+        failure: OpsError = _failure(duckdb, error, columns, where)
+        if isinstance(failure, UsageError) and not where and failure.subject:
+            # DuckDB does not always say where a column is named.
+            lines = text.split("\n")
+            failure.where = _found(lines[shift : len(lines) - shift], failure.subject)
         raise failure from error
 
 
@@ -320,6 +336,14 @@ def _place(message: str, shift: int, hidden: int) -> tuple[tuple[str, str], ...]
     cut = hidden if int(found[1]) == 1 else 0
     mark = found[3][len(f"LINE {found[1]}: ") + cut :]
     return (("sql", f"{found[2][cut:]}\n{mark}"),) if mark.strip() else ()
+
+
+def _found(lines: Sequence[str], word: str) -> tuple[tuple[str, str], ...]:
+    """The first line that has the word, with a mark under it."""
+    for line in lines:
+        if found := re.search(rf"\b{re.escape(word)}\b", line, re.IGNORECASE):
+            return (("sql", f"{line}\n{' ' * found.start()}{'^' * len(word)}"),)
+    return ()
 
 
 def _duckdb() -> ModuleType:

@@ -9,7 +9,7 @@ from ops.errors import InvalidDataError
 
 _MOST_BYTES = 100_000
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-_SELECT = re.compile(r"\(*\s*(select|with|from|values|table|describe|summarize)\b", re.IGNORECASE)
+_SELECT = re.compile(r"(select|with|from|values|table|describe|summarize)\b", re.IGNORECASE)
 
 
 def is_select(text: str) -> bool:

@@ -22,6 +22,7 @@ from ops.core.names import (
     media_key,
     metadata_path,
 )
+from ops.core.queries import is_select
 from ops.core.records import CommitId, Json, TaskKey
 from ops.core.sql import Statement, check_repeatable
 from ops.core.table_columns import (
@@ -138,16 +139,46 @@ class Tables:
     def keys_where(self, expression: str) -> Sequence[TaskKey]:
         """The tasks of which any row of `labels` fulfils an expression, sorted.
 
-        Only tasks that have an image. What is NULL is not fulfilled.
+        Only tasks that have an image. What is NULL is not fulfilled. A whole SELECT with a column
+        `key` does as well: a saved query may be one.
 
         Raises:
             UsageError: it is no expression over the columns there are, or not repeatable.
             InvalidDataError: a table it needs is damaged.
         """
+        return sorted(TaskKey(str(key)) for (key,) in self.tasks_where(expression))
+
+    def tasks_where(self, expression: str) -> Rows:
+        """The same as rows of one column `key`, by key.
+
+        Raises:
+            UsageError, InvalidDataError: as keys_where.
+        """
+        if is_select(expression):
+            return self._tasks_of(expression.rstrip().rstrip(";"))
         statement = self._expression(expression)
         head = f"SELECT DISTINCT key FROM {self._source(statement)} WHERE has_image AND"  # noqa: S608
-        rows = self._rows(statement, f"{head} (\n{expression}\n)")
-        return sorted(TaskKey(str(key)) for (key,) in rows)
+        return self._rows(statement, f"{head} (\n{expression}\n) ORDER BY key")
+
+    def _tasks_of(self, sql: str) -> Rows:
+        """The tasks that a statement names in its column `key`.
+
+        Raises:
+            UsageError: it names none, or others each time.
+        """
+        statement = self._engine.statement(sql, self.names)
+        check_repeatable(statement, self._label_columns)
+        self._provide_tasks(statement)
+        given = {one.name.lower(): one.type for one in self.query(sql).columns}
+        if given.get("key") != "VARCHAR":
+            raise UsageError(
+                "sql-no-key",
+                "the statement gives no column key of texts, so it names no tasks",
+                unchanged="nothing was written",
+                hint="SELECT key FROM …; or write a condition alone: label = 'brie'",
+            )
+        tail = "SEMI JOIN _images USING (key) ORDER BY key"
+        return self._rows(statement, f"SELECT DISTINCT key FROM (\n{sql}\n) {tail}")  # noqa: S608
 
     def values(self, expression: str) -> Mapping[TaskKey, Json]:
         """An expression's value for each task that has an image, by key.
@@ -188,8 +219,7 @@ class Tables:
 
     def _expression(self, text: str) -> Statement:
         statement = self._engine.expression(text, self.names)
-        columns = [*LABEL_COLUMNS, *(name for names in self._own.values() for name in names)]
-        check_repeatable(statement, columns)
+        check_repeatable(statement, self._label_columns)
         return statement
 
     def _source(self, statement: Statement, *, is_counted: bool = False) -> str:
