@@ -4,7 +4,7 @@ Owns the part of `ops.ports.Studio` that is about predictions. They are no label
 counts one as an annotation, and none of it moves a task's `updated_at`, so a sync sees nothing.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,10 +52,12 @@ class Predicting(Protocol):
         """
         ...
 
-    def remove_repeated_predictions(self, tasks: Sequence[int]) -> int:
-        """Leave one prediction a task and model version, the oldest; give how many went.
+    def remove_repeated_predictions(
+        self, tasks: Sequence[int], model_versions: Collection[str]
+    ) -> int:
+        """Leave one prediction a task for each of these model versions, the oldest.
 
-        One request a task, and one a prediction that goes. Repeatable.
+        Gives how many went; those of others stay as they are. One request a task, and one a prediction that goes. Repeatable.
         """
         ...
 

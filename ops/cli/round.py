@@ -34,7 +34,19 @@ app = typer.Typer(help="Labeling rounds: one branch and one project each.", no_a
 @verb(app, "round", "start")
 @with_selection()
 def start(
-    session: Session, name: Name, *, asked: SelectionOptions, dry_run: DryRun = False
+    session: Session,
+    name: Name,
+    *,
+    asked: SelectionOptions,
+    predictions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--predictions",
+            metavar="MODEL@VERSION",
+            help="Annotators begin with what this model says; may be repeated.",
+        ),
+    ] = None,
+    dry_run: DryRun = False,
 ) -> Result:
     """Put images before annotators: a branch, a Label Studio project, its tasks.
 
@@ -44,7 +56,9 @@ def start(
     selection = asked.selection()
     from ops.runner.start import start_round
 
-    found = start_round(session.context(), name, selection, dry_run=dry_run)
+    found = start_round(
+        session.context(), name, selection, predictions=predictions or (), dry_run=dry_run
+    )
     manifest, choice = found.manifest, found.choice
     project = manifest.project if manifest else None
     heading = _heading(found.steps, done=f"round {name} is open", dry_run=dry_run)

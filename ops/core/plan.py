@@ -21,6 +21,7 @@ class StartStep(StrEnum):
     MEDIA = "connect-media"
     IMPORT = "import-tasks"
     DEDUPLICATE = "remove-duplicate-tasks"
+    PREDICT = "attach-predictions"
     CHECK = "check-a-picture-loads"
     OPEN = "open-round"
 
@@ -50,6 +51,7 @@ class StartObservation:
         missing_count: tasks of the round that the project lacks; all of them where there is no
             project.
         duplicate_count: tasks the project holds more than once, without an annotation.
+        unpredicted_count: predictions its tasks there lack.
         media_connected, picture_shown: this run, or an earlier one that got to the end, saw to it.
     """
 
@@ -60,6 +62,7 @@ class StartObservation:
     project: int | None
     missing_count: int
     duplicate_count: int = 0
+    unpredicted_count: int = 0
     media_connected: bool = False
     picture_shown: bool = False
 
@@ -80,10 +83,13 @@ def plan_start(seen: StartObservation) -> tuple[Step, ...]:
         add(StartStep.PROJECT, f"create Label Studio project {seen.name!r}")
     if not seen.media_connected:
         add(StartStep.MEDIA, "let Label Studio show the pictures of the base commit")
-    if seen.missing_count:
-        add(StartStep.IMPORT, f"import {seen.missing_count} tasks")
-    if seen.duplicate_count:
-        add(StartStep.DEDUPLICATE, f"remove {seen.duplicate_count} tasks imported wrongly")
+    for kind, count, text in (
+        (StartStep.IMPORT, seen.missing_count, "import {} tasks"),
+        (StartStep.DEDUPLICATE, seen.duplicate_count, "remove {} tasks imported wrongly"),
+        (StartStep.PREDICT, seen.unpredicted_count, "attach {} predictions that are missing"),
+    ):
+        if count:
+            add(kind, text.format(count))
     if not seen.picture_shown:
         add(StartStep.CHECK, "check that a picture loads in Label Studio")
     named = seen.manifest.project if seen.manifest else None

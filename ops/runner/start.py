@@ -17,6 +17,7 @@ from ops.core.names import (
     tasks_path,
 )
 from ops.core.plan import StartObservation, StartStep, Step, plan_start
+from ops.core.predictions import parse_model_version
 from ops.core.records import CommitId, TaskKey
 from ops.core.rounds import (
     Manifest,
@@ -29,6 +30,7 @@ from ops.core.selection import Selection
 from ops.core.task_list import RoundTask, encode_tasks, tasks_digest
 from ops.errors import ConfigurationError, RefusedError
 from ops.ports import TaskRow, Upload
+from ops.runner.attach import Attachment
 from ops.runner.context import (
     Context,
     batches,
@@ -75,6 +77,7 @@ class _Seen:
     Attributes:
         selected_at: the commit `tasks` were selected at, before a manifest names them.
         copies: Label Studio's tasks that came in by an import which a network delivered twice.
+        unpredicted: predictions that the tasks there lack.
     """
 
     branch: CommitId | None = None
@@ -84,6 +87,7 @@ class _Seen:
     project: int | None = None
     rows: list[TaskRow] | None = None
     copies: frozenset[int] = frozenset()
+    unpredicted: int = 0
     media_connected: bool = False
     picture_shown: bool = False
 
@@ -94,6 +98,7 @@ def start_round(
     selection: Selection,
     *,
     bring: Bring | None = None,
+    predictions: Sequence[str] = (),
     dry_run: bool = False,
 ) -> Started:
     """Start a round, go on starting it, or find it open.
@@ -106,17 +111,21 @@ def start_round(
         name: the round's.
         selection: which tasks it takes.
         bring: gives the tasks and their annotations instead, where the round reviews an import.
+        predictions: model versions whose predictions annotators begin with, as `model@version`.
         dry_run: do nothing, say what would be done.
 
     Raises:
-        UsageError: the name cannot name a round.
-        NotFoundError: the repository is not set up, or a task that was named has no image.
+        UsageError: the name cannot name a round, or a prediction's none.
+        NotFoundError: the repository is not set up, a task that was named has no image, or there
+            are no such predictions.
         RefusedError: no task is selected, a picture in a bucket is gone or changed, the round is
             finished or aborted, or it is open with another selection.
         ConfigurationError: Label Studio cannot show the pictures.
     """
     check_round_name(name)
+    names = [str(parse_model_version(one)) for one in dict.fromkeys(predictions)]
     start = _Start(context, name, selection, bring)
+    start.attachment = Attachment(context, names)
     seen = start.observe(_Seen())
     plan = plan_start(start.observation(seen))
     done: list[Step] = []
@@ -146,6 +155,7 @@ class _Start:
         self._selection = selection
         self._bring = bring
         self._brought: Brought | None = None
+        self.attachment = Attachment(context, ())
         self._branch = round_branch(name)
         self.base = CommitId("")
         self.choice: Choice | None = None
@@ -168,6 +178,8 @@ class _Start:
         if seen.manifest is not None:
             self.base = seen.manifest.base
             self._refuse_other_round(seen.manifest)
+            if self.attachment.names != seen.manifest.predictions:
+                self.attachment = Attachment(self._context, seen.manifest.predictions)
             if seen.manifest.state is RoundState.OPEN and seen.project is None:
                 # An open round got to the end once, in its present project.
                 seen.media_connected = seen.picture_shown = True
@@ -178,6 +190,7 @@ class _Start:
                 seen.rows = list(studio.task_rows(seen.project))
                 answered = [r for r in seen.rows if r.key in seen.tasks and _is_answered(r)]
                 seen.copies = find_copies(studio, seen.project, answered)
+                seen.unpredicted = len(self.attachment.gaps(seen.project, seen.tasks).missing)
         return seen
 
     def observation(self, seen: _Seen) -> StartObservation:
@@ -190,6 +203,7 @@ class _Start:
             project=seen.project,
             missing_count=len(_missing(seen)),
             duplicate_count=len(_spoilt(seen)),
+            unpredicted_count=seen.unpredicted,
             media_connected=seen.media_connected,
             picture_shown=seen.picture_shown,
         )
@@ -211,6 +225,9 @@ class _Start:
                 self._import(seen)
             case StartStep.DEDUPLICATE:
                 self._context.studio.delete_tasks(_project(seen), _spoilt(seen))
+                seen.rows = None
+            case StartStep.PREDICT:
+                self.attachment.fill(_project(seen), seen.tasks)
                 seen.rows = None
             case StartStep.CHECK:
                 self._check_picture(seen)
@@ -243,6 +260,7 @@ class _Start:
         read_ontology(self._context.lake, self.base)
         entries = self._entries()
         refuse_stale(self._context, self.base, [entry.task.media.path for entry in entries])
+        self.attachment.refuse_none(self._name, [entry.task.key for entry in entries])
         return {entry.task.key: entry for entry in entries}
 
     def _entries(self) -> Sequence[RoundTask]:
@@ -273,6 +291,7 @@ class _Start:
     def _refuse_other_round(self, manifest: Manifest) -> None:
         if manifest.state not in {RoundState.STARTING, RoundState.OPEN}:
             refuse_state(manifest)
+        self.attachment.refuse_new(manifest)
         asked = self._selection
         if asked.as_asked not in {Selection(), manifest.selection.as_asked}:
             raise RefusedError(
@@ -310,6 +329,7 @@ class _Start:
             tasks_digest=tasks_digest(listed),
             ontology_digest=ontology.digest,
             import_digest=digest,
+            predictions=self.attachment.names,
         )
         path = manifest_path(self._name)
         lake.write_if_absent(self._branch, Upload(path=path, data=encode_manifest(manifest)))
@@ -392,6 +412,7 @@ class _Start:
 
     def _open(self, seen: _Seen) -> None:
         self._remove_spare_projects(seen)
+        self.attachment.settle(_project(seen), seen.tasks)
         manifest = replace(_manifest(seen), state=RoundState.OPEN, project=seen.project)
         upload = Upload(path=manifest_path(self._name), data=encode_manifest(manifest))
         self._context.lake.write_many(self._branch, [upload])

@@ -13,6 +13,7 @@ from ops.core.names import record_path, round_branch
 from ops.core.records import Json, Record, TaskKey
 from ops.core.rounds import Manifest
 from ops.core.task_list import RoundTask
+from ops.runner.attach import Attachment
 from ops.runner.context import Context, read_ontology
 from ops.runner.imported import read_import
 
@@ -24,11 +25,13 @@ class TaskItems:
         """Nothing is read yet."""
         self._context = context
         self._manifest = manifest
+        self._attachment = Attachment(context, manifest.predictions)
 
     def of(self, entries: Sequence[RoundTask]) -> Sequence[Mapping[str, Json]]:
         """The items of tasks, in their order.
 
-        One read a task whose annotations are carried, and one where the round reviews an import.
+        One read a task whose annotations are carried, one where the round reviews an import, and
+        two a model version whose predictions come with them.
 
         Raises:
             NotFoundError: the base holds no label config, or lacks a record.
@@ -47,10 +50,12 @@ class TaskItems:
             record = decode_record(carried[path], key=entry.task.key) if path in carried else None
             if entry.imported:
                 record = _beside(record, self._imported[entry.task.key])
+            item: dict[str, Json] = {"data": data}
             if record is not None:
-                items.append(to_import(record, data=data, members=self._members))
-            else:
-                items.append({"data": data})
+                item = to_import(record, data=data, members=self._members)
+            if said := self._attachment.items(entry.task.key):
+                item["predictions"] = said
+            items.append(item)
         return items
 
     @cached_property

@@ -5,7 +5,7 @@ what it leaves out, and shows annotators nothing until the project names a model
 nothing about predictions (ops/core/predictions.py).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from ops.core.records import Json, TaskKey
@@ -60,9 +60,11 @@ class PredictionClient(Reader):
             answer = self.http.post(url, json=[dict(one) for one in predictions]).json()
         return cast("int", answer["created"])
 
-    def remove_repeated_predictions(self, tasks: Sequence[int]) -> int:
-        """Leave one prediction a task and model version, the oldest; give how many went."""
-        spare = [one for task in tasks for one in self._repeated(task)]
+    def remove_repeated_predictions(
+        self, tasks: Sequence[int], model_versions: Collection[str]
+    ) -> int:
+        """Leave one prediction a task for each of these model versions, the oldest."""
+        spare = [one for task in tasks for one in self._repeated(task, model_versions)]
         for prediction in spare:
             with about("prediction", prediction):
                 self.http.delete(f"/api/predictions/{prediction}/")
@@ -94,15 +96,16 @@ class PredictionClient(Reader):
         with about("project", project):
             return self.http.get("/api/tasks/", params=params).json()
 
-    def _repeated(self, task: int) -> Iterator[int]:
+    def _repeated(self, task: int, model_versions: Collection[str]) -> Iterator[int]:
         """The ids of a task's predictions that an older one of the same model version precedes."""
         with about("task", task):
             found = self.http.get("/api/predictions/", params={"task": task}).json()
         seen: set[str] = set()
         for one in sorted(found, key=lambda one: one["id"]):
-            if one["model_version"] in seen:
+            version = one["model_version"]
+            if version in seen and version in model_versions:
                 yield one["id"]
-            seen.add(one["model_version"])
+            seen.add(version)
 
 
 def _no_such_version(body: object) -> RefusedDataError:

@@ -59,8 +59,9 @@ def test_what_comes_twice_is_taken_back_to_one(bench: Bench) -> None:
     assert {repeated for _, repeated in models(bench, project).values()} == {True}
     before = bench.document(project, first)["predictions"]
     assert isinstance(before, list)
-    assert bench.studio.remove_repeated_predictions([first, second]) == 3
-    assert bench.studio.remove_repeated_predictions([first, second]) == 0
+    assert bench.studio.remove_repeated_predictions([first, second], {"others"}) == 0
+    assert bench.studio.remove_repeated_predictions([first, second], {M1, M2}) == 3
+    assert bench.studio.remove_repeated_predictions([first, second], {M1, M2}) == 0
     assert models(bench, project) == {
         first: (frozenset({M1, M2}), False),
         second: (frozenset({M1}), False),

@@ -156,7 +156,7 @@ def test_a_start_from_nothing_takes_every_step_but_mending() -> None:
     """And each is said in words, with the counts."""
     steps = plan_start(Model().observe())
     assert [step.kind for step in steps] == [
-        kind for kind in StartStep if kind is not StartStep.DEDUPLICATE
+        kind for kind in StartStep if kind not in {StartStep.DEDUPLICATE, StartStep.PREDICT}
     ]
     said = "\n".join(step.text for step in steps)
     assert "branch round-cheese" in said
@@ -167,10 +167,13 @@ def test_a_start_from_nothing_takes_every_step_but_mending() -> None:
 @given(models().filter(lambda model: model.project is not None), st.integers(1, 5))
 def test_the_counts_in_the_words_are_those_observed(model: Model, count: int) -> None:
     """What `--dry-run` shows is what would be imported and removed."""
-    seen = replace(model.observe(), missing_count=count, duplicate_count=count + 1)
+    seen = replace(
+        model.observe(), missing_count=count, duplicate_count=count + 1, unpredicted_count=count + 2
+    )
     texts = {step.kind: step.text for step in plan_start(seen)}
     assert texts[StartStep.IMPORT] == f"import {count} tasks"
     assert texts[StartStep.DEDUPLICATE].startswith(f"remove {count + 1} tasks ")
+    assert texts[StartStep.PREDICT].startswith(f"attach {count + 2} predictions ")
 
 
 @pytest.mark.parametrize("kind", StartStep)

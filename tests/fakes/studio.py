@@ -8,7 +8,7 @@ import functools
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Concatenate, ParamSpec, TypeVar, cast
@@ -29,6 +29,7 @@ from tests.fakes.studio_state import (
     predicted,
     predictions_in,
     refused,
+    repeats,
     row,
 )
 
@@ -68,7 +69,7 @@ class FakeStudio:
         has_media: says whether an `s3://` URI is there.
         projects, tasks, annotations, users: the state, by id.
         media: the buckets connected, by project.
-        shown: the model version whose predictions a project shows.
+        shown: the model version each project shows.
         miscounted: tasks whose own counters are wrong, answers and skips, as several people at one
             task leave them on the real server; its totals are right all the same.
     """
@@ -160,11 +161,10 @@ class FakeStudio:
 
     @_watched
     def shows_media(self, task: int, uri: str) -> bool:
-        """Say whether a task shows a URI; what is lost on the way to the editor is lost here."""
+        """Say whether a task shows a URI; what is lost on the real way is lost here."""
         found = self._require_task(task)
-        bucket = uri.removeprefix("s3://").partition("/")[0]
         is_readable = uri == uri.rstrip() and not _LOST_IN_URLS.search(uri)
-        is_connected = bucket in self.media[found.project]
+        is_connected = uri.removeprefix("s3://").partition("/")[0] in self.media[found.project]
         return uri in found.data.values() and is_readable and is_connected and self.has_media(uri)
 
     @_watched
@@ -208,15 +208,15 @@ class FakeStudio:
         return sum(self._add_predictions(cast("int", one["task"]), [one]) for one in predictions)
 
     @_watched
-    def remove_repeated_predictions(self, tasks: Sequence[int]) -> int:
-        """Keep the oldest of each model version."""
-        gone = 0
-        for task in tasks:
-            found = self._require_task(task)
-            kept = {one.model_version: one for one in reversed(found.predictions)}
-            gone += len(found.predictions) - len(kept)
-            found.predictions = sorted(kept.values(), key=lambda one: one.id)
-        return gone
+    def remove_repeated_predictions(
+        self, tasks: Sequence[int], model_versions: Collection[str]
+    ) -> int:
+        """Keep the oldest of each."""
+        spare = [repeats(self._require_task(task), model_versions) for task in tasks]
+        for task, ids in zip(tasks, spare, strict=True):
+            there = self.tasks[task].predictions
+            self.tasks[task].predictions = [one for one in there if one.id not in ids]
+        return sum(map(len, spare))
 
     @_watched
     def show_predictions(self, project: int, model_version: str) -> bool:

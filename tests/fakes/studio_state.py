@@ -1,6 +1,6 @@
 """What the Label Studio in memory holds, and how it is shown: index rows and export documents."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 from xml.etree import ElementTree as ET
@@ -87,6 +87,16 @@ def predicted(task: FakeTask) -> PredictedTask:
         key=row(task, []).key,
         models=models,
         is_repeated=len(task.predictions) > len(models),
+    )
+
+
+def repeats(task: FakeTask, model_versions: Collection[str]) -> frozenset[int]:
+    """Its predictions that an older one of the same model version precedes."""
+    oldest = {one.model_version: one.id for one in reversed(task.predictions)}
+    return frozenset(
+        one.id
+        for one in task.predictions
+        if one.model_version in model_versions and one.id != oldest[one.model_version]
     )
 
 
