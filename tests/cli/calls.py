@@ -24,6 +24,7 @@ TELLS_MORE = {
     ("dataset", "verify"),
     ("data", "import"),
     ("dataset", "split"),
+    ("dataset", "export"),
     ("dataset", "pull"),
     *(("round", verb) for verb in ("rebase", "finish")),
     *(("dataset", verb) for verb in ("revert", "merge")),

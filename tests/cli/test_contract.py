@@ -42,6 +42,7 @@ NEEDED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("dataset", "show"): (),
     ("dataset", "query"): ("SELECT count(*) FROM tasks",),
     ("dataset", "uri"): (),
+    ("dataset", "export"): ("--format", "coco", "--out", "exported"),
     ("dataset", "pull"): ("--out", "pulled"),
     ("dataset", "verify"): (),
     ("dataset", "split"): ("halves", "--ratios", "a=0.5,b=0.5"),
