@@ -97,6 +97,7 @@ def show(session: Session, name: Name) -> Result:
     said = {
         **{name: str(value) for name, value in _manifest(manifest).items() if value is not None},
         "selection": manifest.selection.in_words,
+        "amendments": "\n".join(one.in_words for one in manifest.amendments) or None,
         "annotators": ", ".join(manifest.annotators) or None,
         "counts": count_line(manifest.counts) if manifest.counts else None,
     }
@@ -150,4 +151,5 @@ def _manifest(manifest: Manifest) -> dict[str, Json]:
         "taken_in": manifest.taken_in.main if manifest.taken_in else None,
         "held": [one.key for one in manifest.held],
         "rework": manifest.rework,
+        "amendments": [one.as_mapping() for one in manifest.amendments],
     }

@@ -63,17 +63,18 @@ class Ranking:
     def in_words(self) -> str:
         """The ranking for people: `highest score of scores.csv first`."""
         end = "lowest" if self.ascending else "highest"
+        most = "least" if self.ascending else "most"
         match self.kind:
             case RankKind.EXPRESSION:
                 return f"{end} {self.by} first"
             case RankKind.FILE:
                 return f"{end} {self.by} of {self.file} first"
             case RankKind.UNCERTAIN:
-                return f"those {self.by} is {'least' if self.ascending else 'most'} sure of last"
+                return f"those {self.by} is {most} unsure of first"
             case RankKind.TEXT:
-                return f"{'least' if self.ascending else 'most'} like {self.by!r} first"
+                return f"{most} like {self.by!r} first"
             case RankKind.DISAGREEMENT:
-                return f"{'least' if self.ascending else 'most'} disagreement first"
+                return f"{most} disagreement first"
 
 
 def decode_ranking(fields: Fields) -> Ranking:
