@@ -99,3 +99,21 @@ def test_a_repository_that_is_not_set_up_is_named(world: World) -> None:
     with pytest.raises(NotFoundError) as caught:
         deposit(nowhere, "data-join", [upload("a")], message=MESSAGE)
     assert caught.value.code == "no-repository"
+
+
+def test_main_may_move_meanwhile(world: World) -> None:
+    """The deposit follows what main has become, and says which: the gate asks for it."""
+    news: list[str] = ["theirs"]
+    other = world.another("ben@example.org")
+
+    def overtake(method: str) -> None:
+        if method == "merge" and news:
+            news.clear()
+            deposit(other, "query", [Upload(path="queries/a.sql", data=b"true")], message="Save a")
+
+    world.watch(before=overtake, after=nothing)
+    commit = deposit(world.context, "data-join", [upload("a")], message=MESSAGE)
+    assert commit is not None
+    facts = world.lake.commit_facts(commit)
+    assert facts.metadata["ops.expected_head"] == facts.parents[0]
+    assert world.lake.read(MAIN, "queries/a.sql") == b"true"
