@@ -371,8 +371,15 @@ def _gate(said: str, request: Intent, site: Site) -> RefusedError:
         subject=request.subject,
         where=(*site.where, *((f"gate {action}/{hook}", text) for action, hook, text in hooks)),
         unchanged=_NOTHING,
-        hint="mend what the gate names, then run the same command again",
+        hint=f"mend what the gate names, then run the same command again{_of_age(reason)}",
     )
+
+
+def _of_age(reason: str) -> str:
+    """What else helps where a gate of an older ops meets a kind that is newer."""
+    if "which this gate does not know" not in reason:
+        return ""
+    return "\nmain's gate may be of an older ops: bring it up to date with ops doctor --fix"
 
 
 def _brief(said: str) -> str:

@@ -172,6 +172,13 @@ def test_a_gate_speaks_for_itself() -> None:
     )
 
 
+def test_a_gate_of_an_older_ops_is_told_how_to_grow() -> None:
+    """It refuses what it has never heard of; which is right, and no reason to look for a fault."""
+    older = HOOK.replace("unknown label dog", "ops.kind is 'run', which this gate does not know")
+    assert "ops doctor --fix" in refused(reply(412, older), WRITE, SITE).hint
+    assert "ops doctor --fix" not in refused(reply(412, HOOK), WRITE, SITE).hint
+
+
 def test_only_the_first_line_of_what_lakefs_says_is_shown() -> None:
     """The rest is its schema."""
     failure = refused(reply(400, SCHEMA), WRITE, SITE)

@@ -1,6 +1,6 @@
 """Objects beside the labels come onto main once, whatever is killed or repeated."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
@@ -111,6 +111,11 @@ def test_main_may_move_meanwhile(world: World) -> None:
             news.clear()
             deposit(other, "query", [Upload(path="queries/a.sql", data=b"true")], message="Save a")
 
+    def gate(destination: str, metadata: Mapping[str, str]) -> str | None:
+        stated, head = metadata.get("ops.expected_head"), world.lake.find_commit(destination)
+        return None if stated == head else "main is not where the merge expects it"
+
+    world.lake_server.gate = gate
     world.watch(before=overtake, after=nothing)
     commit = deposit(world.context, "data-join", [upload("a")], message=MESSAGE)
     assert commit is not None
