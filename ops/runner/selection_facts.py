@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ops.core.canonical import decode_record
 from ops.core.disagreement import disagreement
-from ops.core.names import MAIN, TASKS_PARQUET, query_path
+from ops.core.names import TASKS_PARQUET
+from ops.core.queries import is_select
 from ops.core.ranking import Rank, Ranking, RankKind
 from ops.core.records import CommitId, TaskKey, TaskState
 from ops.core.selection import Facts, Selection, candidates
-from ops.errors import InvalidDataError, NotFoundError, UsageError
+from ops.errors import InvalidDataError, UsageError
 from ops.ports import StoredObject
-from ops.runner.context import Context, sample_of
-from ops.runner.uncertainty import uncertainties
+from ops.runner.context import Context, main_head, sample_of
+from ops.runner.predictions import read_predictions
+from ops.runner.queries import read_query
 
 if TYPE_CHECKING:
     from ops.runner.tables import Tables
@@ -59,25 +61,16 @@ class Offered:
 
 
 def with_query(context: Context, selection: Selection) -> Selection:
-    """The selection with the text of the saved query it names, as main has it. Up to one request.
+    """The selection with the text of the saved query it names, as main has it. Two requests.
 
     Raises:
         NotFoundError: there is no such query.
+        InvalidDataError: what is there is no query.
     """
     if selection.saved is None or selection.where is not None:
         return selection
-    path = query_path(selection.saved)
-    data = context.lake.read(MAIN, path)
-    if data is None:
-        raise NotFoundError(
-            "no-such-query",
-            f"there is no saved query {selection.saved}",
-            subject=selection.saved,
-            where=(("path", path),),
-            unchanged="nothing was written",
-            hint="say it in place: --where \"label = 'brie'\", or save it with: ops dataset query",
-        )
-    return replace(selection, where=data.decode("utf-8", "replace").strip().rstrip(";").strip())
+    text = read_query(context, main_head(context.lake), selection.saved)
+    return replace(selection, where=text)
 
 
 def gather(context: Context, commit: CommitId, selection: Selection, offered: Offered) -> Gathered:
@@ -132,7 +125,7 @@ class _Gathering:
         Raises:
             UsageError: the query gives no column of keys.
         """
-        if not _is_query(text):
+        if not is_select(text):
             return frozenset(self.tables.keys_where(text))
         rows = self.tables.query(text)
         names = [column.name for column in rows.columns]
@@ -196,14 +189,17 @@ class _Gathering:
     def _uncertainties(
         self, ranking: Ranking, among: Sequence[TaskKey]
     ) -> Mapping[TaskKey, Rank | None]:
-        ranks = uncertainties(self._context, self._commit, ranking.by)
+        """1 - score; a prediction without a score has the lowest of its regions."""
+        said = read_predictions(self._context, ranking.by, self._commit).by_key
+        scores = {key: one.shown_score for key, one in said.items()}
+        ranks = {key: None if score is None else 1 - score for key, score in scores.items()}
         without = sum(key not in ranks for key in among)
         unscored = sum(key in ranks and ranks[key] is None for key in among)
         if without:
             self.notes.append(f"{without} tasks have no prediction of {ranking.by}: left out")
         if unscored:
             self.notes.append(f"{unscored} predictions of {ranking.by} have no score: last")
-        return ranks
+        return dict(ranks)
 
     def _disputed(self, among: frozenset[TaskKey]) -> Mapping[TaskKey, Rank | None]:
         """The disagreement of each task that has any."""
@@ -228,7 +224,9 @@ class _Gathering:
         from ops.runner.text_search import rank_by_text
 
         embeddings = Path(ranking.file) if ranking.file else None
-        ranks = rank_by_text(self._context, self._commit, ranking.by, embeddings, among)
+        ranks = rank_by_text(
+            self._context, self._commit, ranking.by, embeddings=embeddings, keys=among
+        )
         if without := sum(key not in ranks for key in among):
             self.notes.append(f"{without} tasks have no embedding: left out")
         return dict(ranks)
@@ -236,14 +234,6 @@ class _Gathering:
 
 def _several(count: object) -> bool:
     return isinstance(count, int) and count > 1
-
-
-def _is_query(text: str) -> bool:
-    """Whether a text is a whole query rather than a condition."""
-    return text.lstrip("( \t\r\n").partition(" ")[0].strip().lower().split("\n")[0] in _QUERIES
-
-
-_QUERIES = frozenset({"select", "with", "from"})
 
 
 def _rank(expression: str, key: TaskKey, value: object) -> Rank | None:
