@@ -85,6 +85,19 @@ def _split(url: str) -> SplitResult | None:
     return parts if port != 0 else None
 
 
+def _ray_problem(value: str) -> str | None:
+    parts = _split(value)
+    if value == "local" or (
+        parts is not None
+        and parts.scheme == "ray"
+        and parts.hostname
+        and parts.port
+        and _normal_url(value) == f"ray://{parts.hostname}:{parts.port}"
+    ):
+        return None
+    return "must be the address of Ray's client server, as ray://127.0.0.1:10001, or local"
+
+
 def _repository_problem(value: str) -> str | None:
     fits = 3 <= len(value) <= 63 and value[0].isalnum()  # noqa: PLR2004 - lakeFS's own limits
     if fits and all(c in "abcdefghijklmnopqrstuvwxyz0123456789-" for c in value):
@@ -192,6 +205,34 @@ SPECS: tuple[Spec, ...] = (
         "directory where it is not set",
     ),
     Spec(
+        name="clip_path",
+        variables=("OPS_CLIP_PATH",),
+        help="a directory with the model that `--text` compares pictures by, its two halves in "
+        "text/ and vision/; downloaded once where it is not set",
+    ),
+    Spec(
+        name="ray.address",
+        variables=("OPS_RAY_ADDRESS",),
+        help="the Ray cluster `--engine ray` works on, as ray://host:port; this machine where it "
+        "is not set, or is local",
+        problem=_ray_problem,
+        normal=_normal_url,
+    ),
+    Spec(
+        name="ray.token",
+        variables=("OPS_RAY_TOKEN", "RAY_AUTH_TOKEN"),
+        help="what the Ray cluster lets in",
+        is_secret=True,
+    ),
+    Spec(
+        name="ray.lakefs_url",
+        variables=("OPS_RAY_LAKEFS_URL",),
+        help="lakeFS's address as the Ray cluster's workers reach it; lakefs.url where it is not "
+        "set",
+        problem=_url_problem,
+        normal=_normal_url,
+    ),
+    Spec(
         name="sync.overlap_s",
         variables=("OPS_SYNC_OVERLAP_S",),
         help="how far before the newest change seen a sync looks again, in seconds",
@@ -200,13 +241,21 @@ SPECS: tuple[Spec, ...] = (
     ),
 )
 _BY_NAME = {spec.name: spec for spec in SPECS}
-_GOES_WITH = {"storage_namespace": "lakefs.url", "bucket": "lakefs.url"}
+_GOES_WITH = {
+    "storage_namespace": "lakefs.url",
+    "bucket": "lakefs.url",
+    "ray.address": "lakefs.url",
+    "ray.token": "ray.address",
+    "ray.lakefs_url": "ray.address",
+}
 """Whose address a setting without a server's name belongs to."""
 _STACKS = (
     "start the local servers with: ops local up",
     "use those of a Pulumi stack with: ops config use --stack NAME",
 )
-_NOT_OF_A_STACK = frozenset({"actor", "storage_namespace", "bucket", "cache_dir", "lakefs.binary"})
+_NOT_OF_A_STACK = frozenset(
+    {"actor", "storage_namespace", "bucket", "cache_dir", "lakefs.binary", "ray.token"}
+)
 
 
 class Settings:
@@ -279,7 +328,7 @@ def load(
     """
     home = directory / HOME_NAME
     sources: list[_Source] = [
-        (lambda spec: f"--{spec.name.replace('_', '-')}", flags),
+        (lambda spec: f"--{spec.name.replace('_', '-').replace('.', '-')}", flags),
         (lambda spec: _variable(spec, environment) or "", _from_environment(environment)),
         (lambda _: str(directory / FILE_NAME), _from_file(directory / FILE_NAME)),
     ]

@@ -22,11 +22,21 @@ FITTING = {
     "label_studio.url": ("http://a:5", "http://b:6", "https://g", "http://d:8"),
     "label_studio.token": ("token1", "token2", "token3", "token4"),
     "cache_dir": ("/a/cache", "/b/cache", "~/cache", "cache"),
+    "clip_path": ("/a/clip", "/b/clip", "~/clip", "clip"),
+    "ray.address": ("ray://a:1", "ray://b:2", "ray://127.0.0.1:10001", "local"),
+    "ray.token": ("ray1", "ray2", "ray3", "ray4"),
+    "ray.lakefs_url": ("http://a:9", "http://b:9", "https://c", "http://lakefs:8000"),
     "sync.overlap_s": ("1", "2", "3", "4"),
 }
 """A value a source for each setting: flag, environment, ops.toml, local stack."""
 
 WRONG = [
+    ("ray.address", "127.0.0.1:10001"),
+    ("ray.address", "ray://head"),
+    ("ray.address", "ray://head:10001/path"),
+    ("ray.address", "ray://ann:hush@head:10001"),
+    ("ray.address", "http://head:10001"),
+    ("ray.lakefs_url", "lakefs:8000"),
     ("repository", "ab"),
     ("repository", "-leading"),
     ("repository", "UPPER"),
@@ -87,6 +97,10 @@ def _toml(name: str, value: str) -> str:
     return f"[{section}]\n{key} = '{value}'\n" if section else f"{key} = '{value}'\n"
 
 
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-").replace(".", "-")
+
+
 def _source(settings: Settings, name: str) -> str:
     return next(setting.source for setting in settings.all() if setting.name == name)
 
@@ -109,7 +123,7 @@ def test_flags_win_over_environment_over_file_over_stack(name: str, tmp_path: Pa
         settings = _load(tmp_path, flags=flags, environment=environment, file=file, local=local)
         return settings.find(name), _source(settings, name)
 
-    assert found({name: flag}, {variable: exported}) == (flag, f"--{name.replace('_', '-')}")
+    assert found({name: flag}, {variable: exported}) == (flag, _option(name))
     assert found({}, {variable: exported}) == (exported, variable)
     if not spec.is_secret:
         assert found({}, {}) == (written, str(tmp_path / "ops.toml"))
@@ -153,7 +167,7 @@ def test_a_wrong_value_names_its_source(name: str, value: str, tmp_path: Path) -
     spec = _spec(name)
     variable = spec.variables[0]
     ways: list[tuple[Callable[[], Settings], str]] = [
-        (lambda: _load(tmp_path, flags={name: value}), f"--{name.replace('_', '-')}"),
+        (lambda: _load(tmp_path, flags={name: value}), _option(name)),
         (lambda: _load(tmp_path, environment={variable: value}), variable),
         (lambda: _load(tmp_path, local={name: value}), "the local stack"),
     ]

@@ -6,7 +6,8 @@ one everywhere, so an engine changes how long something takes and never what com
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from types import TracebackType
+from typing import Protocol, Self, TypeAlias
 
 from ops.core.records import Json
 
@@ -18,7 +19,28 @@ Never raises for what the bytes are: one picture that cannot be decoded ends no 
 
 
 class Engine(Protocol):
-    """Runs a function over the bytes of many objects of one repository."""
+    """Runs a function over the bytes of many objects of one repository.
+
+    A context manager: what it takes is started on entry, and gone on exit.
+    """
+
+    def __enter__(self) -> Self:
+        """Make ready.
+
+        Raises:
+            ConfigurationError: the engine is not installed, or not set up for this.
+            UnavailableError: what it works on does not answer.
+        """
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Let go of everything."""
+        ...
 
     def map(
         self, work: Work, ref: str, paths: Sequence[str]
@@ -35,7 +57,6 @@ class Engine(Protocol):
 
         Raises:
             UnavailableError: the server or the cluster does not answer.
-            ConfigurationError: the engine is not installed, or not set up for this.
             NotFoundError: one of the objects is not there, where the engine knows that.
         """
         ...

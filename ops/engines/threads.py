@@ -8,7 +8,8 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TypeAlias
+from types import TracebackType
+from typing import Self, TypeAlias
 
 from ops.core.records import Json
 from ops.crew import in_any_order
@@ -29,6 +30,18 @@ class ThreadEngine:
         """
         self._read_many = read_many
         self._jobs = jobs or 2 * (os.cpu_count() or 1)
+
+    def __enter__(self) -> Self:
+        """Start nothing: threads come with the work."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Nothing is left: threads go with the work."""
 
     def map(
         self, work: Work, ref: str, paths: Sequence[str]

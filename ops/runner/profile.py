@@ -87,13 +87,14 @@ def profile_images(
 
     Args:
         context: the servers.
-        engine: what works on the bytes.
+        engine: what works on the bytes; started only where a picture has to be measured.
         again: measure every picture, and look at no earlier table.
         dry_run: measure nothing.
 
     Raises:
         NotFoundError: pictures vanished during the run, or the repository is not set up.
         InvalidDataError: the earlier table is damaged.
+        ConflictError: another run brought its profiles onto main meanwhile.
         UnavailableError: the engine cannot read pictures that are there.
     """
     head = main_head(context.lake)
@@ -107,7 +108,7 @@ def profile_images(
     if wanted and not dry_run:
         measured = _measure(context, engine, head, {key: listed[key] for key in wanted})
         known = {**known, **measured}
-        commit = _deposit(context, known, count=len(wanted))
+        commit = _deposit(context, known, count=len(wanted), base=head)
     return Profiled(
         measured=wanted,
         kept=len(listed) - len(wanted),
@@ -141,7 +142,7 @@ def _measure(
     measured: dict[TaskKey, ImageProfile] = {}
     unread: list[TaskKey] = []
     paths = [media_path(key) for key in wanted]
-    with context.reporter.phase("profiling pictures", len(paths)) as phase:
+    with engine, context.reporter.phase("profiling pictures", len(paths)) as phase:
         for path, found in engine.map(profile, commit, paths):
             key = media_key(path)
             if found is None:
@@ -194,7 +195,7 @@ def _is_gone(context: Context, commit: CommitId, key: TaskKey) -> bool:
 
 
 def _deposit(
-    context: Context, profiles: Mapping[TaskKey, ImageProfile], *, count: int
+    context: Context, profiles: Mapping[TaskKey, ImageProfile], *, count: int, base: CommitId
 ) -> CommitId | None:
     rows = [profiles[key].as_row() for key in sorted(profiles)]
     data = write_rows(rows, COLUMNS)
@@ -217,5 +218,7 @@ def _deposit(
             Upload(path=facts_path(IMAGE_PROFILE_PATH), data=encode(facts)),
         ],
         message=f"Profile {count} pictures",
+        # What another run measures meanwhile is not lost: the later one says so, and goes on.
+        base=base,
         images=count,
     )

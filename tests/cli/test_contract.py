@@ -22,6 +22,7 @@ NEEDED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("data", "add"): ("pictures",),
     ("data", "import"): ("gs://pictures/images/",),
     ("data", "list"): (),
+    ("data", "profile"): (),
     ("data", "join"): ("cameras.csv", "--key", "image"),
     ("data", "dedup"): (),
     ("predict", "add"): ("said.jsonl", "--model", "cheese-net", "--version", "1"),

@@ -18,11 +18,11 @@ from ops.runner.profile import COLUMNS, Profiled, profile_images, read_profile
 from tests.runner.world import World
 
 
-class Counting:
+class Counting(ThreadEngine):
     """An engine on threads that notes what it was asked for."""
 
     def __init__(self, world: World) -> None:
-        self._engine = ThreadEngine(world.lake.read_many, jobs=2)
+        super().__init__(world.lake.read_many, jobs=2)
         self.asked: list[str] = []
 
     def map(
@@ -30,10 +30,10 @@ class Counting:
     ) -> Iterator[tuple[str, Mapping[str, Json] | None]]:
         """As the engine."""
         self.asked += paths
-        return self._engine.map(work, ref, paths)
+        return super().map(work, ref, paths)
 
 
-class Blind:
+class Blind(ThreadEngine):
     """An engine whose workers reach no server."""
 
     def map(
@@ -156,7 +156,7 @@ def test_a_picture_that_vanishes_meanwhile_is_named_and_nothing_is_written(world
 
 def test_workers_that_read_nothing_are_told_from_pictures_that_are_gone(world: World) -> None:
     with pytest.raises(UnavailableError) as caught:
-        profile_images(world.context, Blind())
+        profile_images(world.context, Blind(world.lake.read_many))
     assert caught.value.code == "engine-cannot-read"
     assert read_profile(world.context, MAIN) == {}
 
