@@ -120,6 +120,24 @@ def read_picture(name: str, data: bytes) -> Picture | Ignored:
     return Picture(content_type=content_type, width=width, height=height, sha256=sha256)
 
 
+def orientation_of(data: bytes) -> int:
+    """EXIF's orientation of an image, 1 to 8: 1 where it says none, or where these are none."""
+    from io import BytesIO
+
+    from PIL import Image as Pillow
+
+    try:
+        with Pillow.open(BytesIO(data)) as image:
+            stated = image.getexif().get(_ORIENTATION, 1)
+    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError):
+        return 1
+    return stated if stated in _ORIENTATIONS else 1
+
+
+_ORIENTATION = 0x0112
+_ORIENTATIONS = range(1, 9)
+
+
 def read_beginning(name: str, data: bytes) -> Picture | Ignored | None:
     """Say what image begins so; None where more bytes are needed to tell."""
     try:

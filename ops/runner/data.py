@@ -6,7 +6,7 @@ asked: labels belong to its bytes.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,7 @@ def add_media(
     paths: Sequence[Path],
     *,
     prefix: str = "",
+    only: Container[TaskKey] | None = None,
     replace: bool = False,
     dry_run: bool = False,
 ) -> Added:
@@ -51,13 +52,21 @@ def add_media(
     request a new image, one
     a 1 000 images there are, and five more. Repeatable: images that are there are left alone.
 
+    Args:
+        context: the servers.
+        paths: images, or folders of them.
+        prefix: put before each key.
+        only: leave other keys out; None for none.
+        replace: replace images whose bytes differ.
+        dry_run: do nothing, say what would be done.
+
     Raises:
         NotFoundError: a path does not exist, or the repository is not set up.
         InvalidDataError: two files would have the same key.
         ConflictError: an image of that key is there with other bytes, and `replace` is false.
     """
     head = main_head(context.lake)
-    files = list(find_files(paths, prefix))
+    files = [f for f in find_files(paths, prefix) if only is None or f.key in only]
     _refuse_same_keys(files)
     there = {
         found.path: found for found in context.lake.list_objects(head, MEDIA_PREFIX, metadata=True)
