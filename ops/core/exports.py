@@ -2,7 +2,7 @@
 
 Owns how an annotation is recognised again (docs/adr/0004-annotation-identity.md) and how Label
 Studio's fields are read. Does not talk to Label Studio, does not decide which tasks are in a round,
-and never looks at drafts or predictions: they are no labels.
+and never takes drafts or predictions for labels: predictions tell where a label came from.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from ops.core.canonical import (
 from ops.core.documents import Fields, Source
 from ops.core.encoding import encode
 from ops.core.records import Annotation, Json, Origin, Record, Task, TaskKey
+from ops.core.region_origins import Shown, told_origins
 from ops.core.regions import said
 
 KEY_FIELD = "key"
@@ -73,6 +74,7 @@ def build_record(
     *,
     carried: Mapping[str, Annotation],
     kept: Iterable[Annotation] = (),
+    shown: Sequence[Shown] = (),
 ) -> Record:
     """The record that says what Label Studio holds for a task; the same arguments, the same record.
 
@@ -88,6 +90,8 @@ def build_record(
             changed, they keep `unique_id`, annotator and `created_at`; missing, they were deleted
             by somebody.
         kept: annotations of earlier rounds that were not put into the project.
+        shown: predictions that were before its annotators: they tell where regions came from that
+            do not say so themselves.
 
     Raises:
         InvalidDataError: an export document is malformed or of another task; the field is named.
@@ -101,9 +105,11 @@ def build_record(
         one = _read(fields, facts)
         origin = _carried_id(fields, numbers, carried)
         if origin is not None:
-            copies[origin].append(one)
+            copies[origin].append(_told(one, shown))
+        elif fields.has("import_id"):
+            found.append(_attributed(_imported(one)))
         else:
-            found.append(_attributed(_imported(one) if fields.has("import_id") else one))
+            found.append(_attributed(_told(one, shown)))
     for unique_id, ours in copies.items():
         found.extend(_settle(carried[unique_id], ours))
     known = carried.keys()
@@ -175,6 +181,8 @@ def _attributed(one: Annotation) -> Annotation:
 def _continued(before: Annotation, copy: Annotation) -> Annotation:
     untouched = _by_region(before).items() & _by_region(copy).items()
     origins = {region: copy.origins.get(region, Origin.HUMAN) for region in region_ids(copy.result)}
+    predicted = {region for region, origin in before.origins.items() if origin in _PREDICTED}
+    origins.update(dict.fromkeys(predicted & origins.keys(), Origin.CHANGED))
     origins.update({region: before.origins.get(region, Origin.HUMAN) for region, _ in untouched})
     return replace(
         copy,
@@ -186,6 +194,10 @@ def _continued(before: Annotation, copy: Annotation) -> Annotation:
     )
 
 
+_PREDICTED = frozenset({Origin.ACCEPTED, Origin.CHANGED})
+"""Whoever changes such a region has changed what a model said, whether or not it says so."""
+
+
 def _by_region(annotation: Annotation) -> dict[str, bytes]:
     """What is said of each region, by its id."""
     entries: dict[str, list[bytes]] = {}
@@ -195,9 +207,32 @@ def _by_region(annotation: Annotation) -> dict[str, bytes]:
     return {name: b"".join(sorted(found)) for name, found in entries.items()}
 
 
+def _told(one: Annotation, shown: Sequence[Shown]) -> Annotation:
+    """The annotation, its regions a model's where they say what it had said.
+
+    The editor notes in each region where it came from, and is believed; Label Studio's API notes
+    nothing.
+    """
+    stated = _stating(one)
+    silent = [region for region in one.result if region.get("id") not in stated]
+    told = told_origins(silent, shown, saved_at=one.updated_at) if shown else None
+    if told is None or told.shown is None:
+        return one
+    return replace(
+        one,
+        origins={**one.origins, **told.origins},
+        prediction=one.prediction or told.shown.as_json(),
+    )
+
+
+def _stating(one: Annotation) -> frozenset[str]:
+    """The ids of regions that say where they came from."""
+    return frozenset(str(region.get("id")) for region in one.result if "origin" in region)
+
+
 def _imported(one: Annotation) -> Annotation:
     """The annotation, its regions imported unless they say where they came from."""
-    stated = {str(region.get("id")) for region in one.result if "origin" in region}
+    stated = _stating(one)
     imported = dict.fromkeys(region_ids(one.result) - stated, Origin.IMPORTED)
     return replace(one, origins={**one.origins, **imported})
 

@@ -15,6 +15,7 @@ from ops.core.exports import KEY_FIELD, RoundFacts, build_record, document_key
 from ops.core.index import Seen, Standing
 from ops.core.names import record_path
 from ops.core.records import Annotation, Json, Record, Task, TaskKey
+from ops.runner.attach import Attachment
 from ops.runner.context import Context, Round
 from ops.runner.imported import read_import
 
@@ -52,12 +53,13 @@ class Answers:
         """Nothing is read yet."""
         self._context = context
         self._round = round_
+        self._attachment = Attachment(context, round_.manifest.predictions)
 
     def own(self, keys: Sequence[TaskKey], documents: Documents) -> Iterator[Own]:
         """Each task of the round as it stands, in the order of `keys`.
 
-        One read a task that has a record at the base, one request for the members, and one where
-        the round reviews an import.
+        One read a task that has a record at the base, one request for the members, one where the
+        round reviews an import, and two a model version whose predictions are in it.
 
         Raises:
             InvalidDataError: a document is malformed or of another task.
@@ -75,6 +77,7 @@ class Answers:
                 self._facts,
                 carried={one.unique_id: one for one in put},
                 kept=() if entry.carried else before,
+                shown=self._attachment.shown(key) if any(map(_is_answered, answers)) else (),
             )
             kept = _without(before, put) if answers else before
             standing = _standing(record, kept)
@@ -154,6 +157,10 @@ def by_task(documents: Iterable[Mapping[str, Json]]) -> Documents:
         if key := document_key(document):
             found.setdefault(key, []).append(document)
     return found
+
+
+def _is_answered(document: Mapping[str, Json]) -> bool:
+    return bool(document.get("annotations"))
 
 
 def _with_data(task: Task, base: Record | None) -> Task:
