@@ -77,6 +77,9 @@ class Gateway:
         from obstore.exceptions import BaseError
         from obstore.store import S3Store
 
+        place = urlsplit(self._url)
+        if place.scheme not in {"http", "https"} or not place.hostname:
+            raise self._no_address()
         try:
             return S3Store(
                 self._repository,
@@ -98,7 +101,7 @@ class Gateway:
                     # The environment's proxies are used unless one is named; "*" does not cover
                     # addresses of numbers.
                     "proxy_url": "http://unused.invalid",
-                    "proxy_excludes": urlsplit(self._url).hostname or "",
+                    "proxy_excludes": place.hostname,
                     "user_agent": "labeling-ops",
                 },
                 retry_config={
@@ -112,13 +115,16 @@ class Gateway:
                 },
             )
         except (BaseError, ValueError) as error:
-            raise ConfigurationError(
-                "lakefs-url",
-                f"{self._url!r} is not the address of a server",
-                subject=self._url,
-                unchanged="nothing was read or written",
-                hint="write it as https://lakefs.example.org; ops config show says where it is set",
-            ) from error
+            raise self._no_address() from error
+
+    def _no_address(self) -> ConfigurationError:
+        return ConfigurationError(
+            "lakefs-url",
+            f"{self._url!r} is not the address of a server",
+            subject=self._url,
+            unchanged="nothing was read or written",
+            hint="write it as https://lakefs.example.org; ops config show says where it is set",
+        )
 
     def read_many(
         self, ref: str, paths: Iterable[str], *, workers: int = _DEFAULT_WORKERS
