@@ -110,6 +110,7 @@ class Session:
             in_place=lake,
             open_bucket=_open_bucket,
             cache_dir=self.cache_dir,
+            clip_path=self._clip_path,
         )
 
     @property
@@ -124,6 +125,11 @@ class Session:
         except RuntimeError:
             # A container's user may have none.
             return None
+
+    @property
+    def _clip_path(self) -> Path | None:
+        stated = self.settings.find("clip_path")
+        return None if stated is None else self.directory / Path(stated).expanduser()
 
     def project_url(self, project: int | None) -> str:
         """Where a project is labeled."""

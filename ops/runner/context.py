@@ -58,6 +58,8 @@ class Context:
         in_place: the same repository, where it can tell of objects whose bytes lie elsewhere.
         open_bucket: gives a bucket by name; None for verbs that ask none.
         open_gateway: gives another media reader than lakeFS's S3 gateway, as tests have one.
+        clip_path: where the model lies that pictures are compared with texts by; None where it is
+            to be downloaded.
         cache_dir: where media once read are kept, by digest; None for nowhere.
     """
 
@@ -74,6 +76,7 @@ class Context:
     open_bucket: OpenBucket | None = None
     open_gateway: Callable[[], MediaReader] | None = None
     cache_dir: Path | None = None
+    clip_path: Path | None = None
 
     def timestamp(self) -> str:
         """The time in the canonical form."""
