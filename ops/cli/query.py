@@ -80,10 +80,10 @@ def query(
 ) -> Result:
     """Ask a version in SQL: one SELECT, read only, over its tables.
 
-    tasks has a row an image, annotations a row a region, labels both: a row a region, and one for
-    each task without any. Beside them: meta_NAME (one a joined table), predictions, profile, splits
-    and runs. A condition (--where) is asked of labels: a task is taken if any of its rows fulfils
-    it. Prints 50 rows; all of them with --json, --format or --out.
+    Table tasks has a row an image, annotations a row a region, labels both: a row a region, and one
+    for each task without any. Beside them: meta_NAME (one a joined table), predictions, profile,
+    splits and runs. A condition (--where) is asked of labels: a task is taken if any of its rows
+    fulfils it. Prints 50 rows; all of them with --json, --format or --out.
     """
     chosen = [name for name, given in (("--where", where), ("--saved", saved),
               ("--list", list_), ("--tables", tables)) if given]  # fmt: skip

@@ -19,6 +19,7 @@ from ops.errors import InvalidDataError, UsageError
 
 UNCHANGED = "nothing was written"
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
+_NAMES = "columns-invalid"
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -204,11 +205,13 @@ def check_names(names: Sequence[str], file: str, *, key: str) -> None:
     folded: dict[str, str] = {}
     for place, one in enumerate(names, start=1):
         if not one.strip():
-            _refuse(file, f"has no name for column {place}", "name it, or take it out")
+            _refuse(file, f"has no name for column {place}", "name it, or take it out", code=_NAMES)
         other = folded.setdefault(one.lower(), one)
         if list(names).count(one) > 1 or other != one:
             said = f"two columns {one!r}" if other == one else f"columns {other!r} and {one!r}"
-            _refuse(file, f"has {said}, which SQL cannot tell apart", "rename one of them")
+            _refuse(
+                file, f"has {said}, which SQL cannot tell apart", "rename one of them", code=_NAMES
+            )
     if key not in names:
         _refuse_key(names, file, key)
     if key != "key" and "key" in folded:
@@ -216,6 +219,7 @@ def check_names(names: Sequence[str], file: str, *, key: str) -> None:
             file,
             f"has a column {folded['key']!r} besides {key!r}, which names the images",
             "the joined table's column key holds the task key: rename the other one",
+            code=_NAMES,
         )
 
 
