@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from ops.core.records import TaskKey
 from ops.errors import InvalidDataError, NotFoundError
@@ -185,25 +185,37 @@ def _csv(data: bytes) -> tuple[Sequence[str], Any]:
         if len(line) != len(head):
             raise _WrongError(f"line {lines.line_num} has {len(line)} of {len(head)} cells")
         keys.append(line[place])
-        rows.append(_numbers(read(line), lines.line_num))
+        try:
+            rows.append(_numbers(read, line))
+        except ValueError as error:
+            raise _WrongError(f"line {lines.line_num} has no list of numbers") from error
         if len(rows[-1]) != len(rows[0]):
             raise _WrongError(f"line {lines.line_num} has a vector of another length")
     return keys, np.asarray(rows, dtype=np.float64).reshape(len(rows), -1 if rows else 1)
 
 
-def _list_in(place: int) -> Callable[[Sequence[str]], Sequence[object]]:
+def _list_in(place: int) -> Callable[[Sequence[str]], object]:
     return lambda line: json.loads(line[place])
 
 
-def _rest_but(place: int) -> Callable[[Sequence[str]], Sequence[object]]:
-    return lambda line: [*line[:place], *line[place + 1 :]]
+def _rest_but(place: int) -> Callable[[Sequence[str]], object]:
+    return lambda line: [float(cell) for at, cell in enumerate(line) if at != place]
 
 
-def _numbers(cells: Sequence[object], line: int) -> Sequence[float]:
-    try:
-        return [float(cell) for cell in cells if isinstance(cell, str | int | float)]
-    except ValueError as error:
-        raise _WrongError(f"line {line} has a vector that is no numbers") from error
+def _numbers(read: Callable[[Sequence[str]], object], cells: Sequence[str]) -> Sequence[float]:
+    """A line's vector.
+
+    Raises:
+        ValueError: it is no list of numbers.
+    """
+    values = read(cells)
+    if not isinstance(values, list):
+        raise ValueError(cells)  # noqa: TRY004 - one kind of failure to the caller
+    known = cast("list[object]", values)
+    numbers = [one for one in known if isinstance(one, int | float) and not isinstance(one, bool)]
+    if len(numbers) != len(known):
+        raise ValueError(cells)
+    return numbers
 
 
 _READERS: Mapping[str, Callable[[bytes], tuple[Sequence[str], Any]]] = {

@@ -134,6 +134,8 @@ def _made(
     context: Context, commit: str, clip: Clip, keys: Sequence[TaskKey]
 ) -> "Iterator[tuple[TaskKey, Vector | None]]":
     """Each picture's vector, None where it cannot be decoded. One request each."""
+    if not keys:
+        return
     for path, data in context.lake.read_many(commit, [media_path(key) for key in keys]):
         try:
             yield media_key(path), clip.embed_image(data)
