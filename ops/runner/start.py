@@ -339,7 +339,7 @@ class _Start:
     def _named_selection(self) -> Selection:
         """What the manifest says was asked for: of an import, its tasks one by one."""
         if self._brought is None:
-            return self._selection
+            return self.choice.selection if self.choice else self._selection
         return replace(self._selection, keys=tuple(one.task.key for one in self._brought.tasks))
 
     def _create_project(self, manifest: Manifest) -> int:
