@@ -48,6 +48,7 @@ NEEDED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("dataset", "uri"): (),
     ("dataset", "export"): ("--format", "coco", "--out", "exported"),
     ("dataset", "pull"): ("--out", "pulled"),
+    ("dataset", "runs"): (),
     ("dataset", "verify"): (),
     ("dataset", "split"): ("halves", "--ratios", "a=0.5,b=0.5"),
     ("dataset", "revert"): ("--to", "v1", "--yes"),
