@@ -66,7 +66,7 @@ class FakeStudio:
     Attributes:
         before, after: called with a method's name around each method; what they raise, the caller
             gets. Raising in `after` is a crash between the deed and the answer.
-        has_media: says whether an `s3://` URI is there.
+        has_media, is_kept: say whether an `s3://` URI is there, and a prediction's score right.
         projects, tasks, annotations, users: the state, by id.
         media: the buckets connected, by project.
         shown: the model version each project shows.
@@ -79,6 +79,7 @@ class FakeStudio:
         self.before: Hook = lambda _: None
         self.after: Hook = lambda _: None
         self.has_media: Callable[[str], bool] = lambda _: True
+        self.is_kept: Callable[[Json], bool] = is_score
         self.lock = threading.RLock()
         self.projects: dict[int, Project] = {}
         self.configs: dict[int, str] = {}
@@ -212,11 +213,11 @@ class FakeStudio:
         self, tasks: Sequence[int], model_versions: Collection[str]
     ) -> int:
         """Keep the oldest of each."""
-        spare = [repeats(self._require_task(task), model_versions) for task in tasks]
-        for task, ids in zip(tasks, spare, strict=True):
-            there = self.tasks[task].predictions
-            self.tasks[task].predictions = [one for one in there if one.id not in ids]
-        return sum(map(len, spare))
+        found = [self._require_task(task) for task in tasks]
+        spare = {one for task in found for one in repeats(task, model_versions)}
+        for task in found:
+            task.predictions = [one for one in task.predictions if one.id not in spare]
+        return len(spare)
 
     @_watched
     def show_predictions(self, project: int, model_version: str) -> bool:
@@ -464,7 +465,7 @@ class FakeStudio:
     def _add_predictions(self, task: int, said: Sequence[Mapping[str, Json]]) -> int:
         """Add what the server finds right, and give how many that is."""
         found = self.tasks[task]
-        kept = [one for one in said if is_score(one.get("score"))]
+        kept = [one for one in said if self.is_kept(one.get("score"))]
         for one in kept:
             version = str(one.get("model_version", "undefined"))
             found.predictions.append(
