@@ -130,8 +130,8 @@ class FakeStudio:
         if len(title) < _TITLE_LENGTHS.start:
             raise refused("project", f"title of {len(title)} characters")
         title = title[: _TITLE_LENGTHS.stop - 1]
-        known = self.projects[project]
-        self.projects[project] = replace(known, title=title, description=description)
+        closed = replace(self.projects[project], title=title, description=description)
+        self.projects[project] = closed
         self.instructions[project] = "This round is over."
 
     @_watched
@@ -353,8 +353,7 @@ class FakeStudio:
     @_watched
     def predict(self, task: int, result: Result, *, model_version: str) -> None:
         """Add predictions in bulk: `updated_at` does not move."""
-        said: dict[str, Json] = {"model_version": model_version, "result": _copy(result)}
-        self._add_predictions(task, [said])
+        self._add_predictions(task, [{"model_version": model_version, "result": _copy(result)}])
 
     @_watched
     def replace_data(self, task: int, data: Mapping[str, Json]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from ops.core.names import MAIN
 from ops.core.prediction_rules import Matching, MatchOn
 from ops.core.predictions import check_model_version
-from ops.core.records import Counts, Json, Origin, TaskKey
+from ops.core.records import Counts, Json, Origin, TaskKey, TaskState
 from ops.core.rounds import RoundState
 from ops.core.selection import Selection
 from ops.errors import (
@@ -20,6 +20,7 @@ from ops.errors import (
     RefusedError,
     UsageError,
 )
+from ops.parquet import read_states
 from ops.ports import Upload
 from ops.runner.attach import push_predictions
 from ops.runner.context import branch_manifest
@@ -466,7 +467,10 @@ def test_a_prediction_nobody_touched_is_no_label(world: World, tmp_path: Path) -
     assert origins(world, MAIN, drawn) == {}
     record = json.loads(world.records()[f"annotations/{accepted}.json"])
     assert record["annotations"][0]["prediction"] == {"model_version": NAME, "score": 0.5}
-    assert "annotations/p003.png.json" not in world.records()
+    untouched = json.loads(world.records()["annotations/p003.png.json"])
+    assert (untouched["state"], untouched["annotations"]) == ("unfinished", [])
+    states = read_states(world.snapshot())
+    assert states[TaskKey("p003.png")] is TaskState.UNFINISHED
 
 
 def test_a_full_sync_says_the_same(world: World, tmp_path: Path) -> None:
