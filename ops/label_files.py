@@ -6,12 +6,12 @@ Owns what belongs to an import among the files of a folder. Does not know what t
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import NoReturn
 
 from ops.core.importing.coco import read_coco
 from ops.core.importing.folders import read_folders
+from ops.core.importing.formats import LabelFormat
 from ops.core.importing.label_studio import read_label_studio
 from ops.core.importing.min_rows import read_json_min
 from ops.core.importing.neutral import Reading, joined
@@ -29,18 +29,6 @@ _MEDIA_FIELD = "image"
 _YAMLS = (".yaml", ".yml")
 _NAMES = ("classes.txt", "obj.names", "labels.txt")
 _LABELS = "labels"
-
-
-class LabelFormat(StrEnum):
-    """What `ops import` reads."""
-
-    COCO = "coco"
-    YOLO = "yolo"
-    VOC = "voc"
-    CSV = "csv"
-    JSON_MIN = "json-min"
-    LABEL_STUDIO = "labelstudio"
-    FOLDERS = "folders"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,17 +4,25 @@ Owns that object: writing it once, reading it strictly. Does not read people's f
 (import_labels.py), nor decide what became of the annotations (answers.py).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ops.core.canonical import content
+from ops.core.canonical import content, decode_record
 from ops.core.import_list import decode_import, import_digest
-from ops.core.names import import_path, round_branch
-from ops.core.records import CommitId, Record, TaskKey
-from ops.core.rounds import Manifest
+from ops.core.names import (
+    IMPORT_SUFFIX,
+    MANIFEST_PREFIX,
+    branch_round,
+    import_path,
+    round_branch,
+)
+from ops.core.records import Annotation, CommitId, Record, TaskKey
+from ops.core.rounds import Manifest, RoundState
 from ops.core.task_list import RoundTask
 from ops.errors import InvalidDataError, RefusedError
 from ops.ports import Lake, Upload
+from ops.runner.context import Context, branch_manifest
+from ops.runner.every_record import every_record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +75,7 @@ def write_import(lake: Lake, name: str, data: bytes) -> str:
     branch, upload = round_branch(name), Upload(path=import_path(name), data=data)
     if not lake.write_if_absent(branch, upload):
         there = lake.read(branch, upload.path) or data
-        refuse_other_import(name, there, data)
+        refuse_other_import(name, there, _by_key(decode_import(data, name)))
         data = there
     return import_digest(data)
 
@@ -89,14 +97,16 @@ def refuse_begun_import(lake: Lake, name: str) -> None:
         )
 
 
-def refuse_other_import(name: str, there: bytes, asked: bytes) -> None:
+def refuse_other_import(
+    name: str, there: bytes, asked: Iterable[tuple[TaskKey, Sequence[Annotation]]]
+) -> None:
     """Refuse where a round holds another import than is asked for; times do not count.
 
     Raises:
         RefusedError: it does.
         InvalidDataError: what is there is no import.
     """
-    if said_of(decode_import(there, name)) != said_of(decode_import(asked, name)):
+    if _said(_by_key(decode_import(there, name))) != _said(asked):
         raise RefusedError(
             "round-exists",
             f"round {name} reviews another import",
@@ -106,10 +116,69 @@ def refuse_other_import(name: str, there: bytes, asked: bytes) -> None:
         )
 
 
-def said_of(records: Iterable[Record]) -> Mapping[str, tuple[TaskKey, str, bytes]]:
-    """What an import says, by the identity of each annotation: task, annotator and content."""
-    return {
-        one.unique_id: (record.task.key, one.annotator, content(one))
-        for record in records
-        for one in record.annotations
-    }
+def _by_key(records: Iterable[Record]) -> Iterator[tuple[TaskKey, Sequence[Annotation]]]:
+    return ((record.task.key, record.annotations) for record in records)
+
+
+def _said(
+    found: Iterable[tuple[TaskKey, Sequence[Annotation]]],
+) -> Mapping[tuple[TaskKey, str], bytes]:
+    return {(key, one.unique_id): content(one) for key, said in found for one in said}
+
+
+@dataclass(slots=True, kw_only=True)
+class Known:
+    """An annotation that is there already.
+
+    Attributes:
+        created_at: when it was made.
+        contents: what it says on main, and said when it was imported.
+    """
+
+    created_at: str
+    contents: set[bytes]
+
+
+def said_before(
+    context: Context, base: CommitId, keys: Container[TaskKey], *, but: str
+) -> Mapping[tuple[TaskKey, str], Known]:
+    """What is there of some tasks: main's annotations, and every import's, by task and identity.
+
+    Cost: two listings, one read an earlier import, two an open round, and one a record that the
+    snapshot lacks. What people made of an import does not hide what it brought.
+
+    Args:
+        context: the servers.
+        base: the commit of main that counts.
+        keys: the tasks.
+        but: a round that is left out while it is open.
+    """
+    known: dict[tuple[TaskKey, str], Known] = {}
+    lake = context.lake
+    ended = [f.path for f in lake.list_objects(base, MANIFEST_PREFIX)]
+    imports = [path for path in ended if path.endswith(IMPORT_SUFFIX)]
+    for path, data in lake.read_many(base, imports):
+        _note(known, decode_import(data, _round_of(path)), keys)
+    for branch, _ in lake.branches(round_branch("")):
+        name = branch_round(branch)
+        manifest = branch_manifest(lake, name) if name and name != but else None
+        if manifest is not None and manifest.state in {RoundState.STARTING, RoundState.OPEN}:
+            _note(known, read_import(lake, branch, manifest).values(), keys)
+    stored = (decode_record(data, key=key) for key, data in every_record(lake, base) if key in keys)
+    _note(known, stored, keys)
+    return known
+
+
+def _round_of(path: str) -> str:
+    return path.removeprefix(MANIFEST_PREFIX).removesuffix(IMPORT_SUFFIX)
+
+
+def _note(
+    known: dict[tuple[TaskKey, str], Known], records: Iterable[Record], keys: Container[TaskKey]
+) -> None:
+    for record in records:
+        for one in record.annotations if record.task.key in keys else ():
+            place = record.task.key, one.unique_id
+            entry = known.setdefault(place, Known(created_at=one.created_at, contents=set()))
+            entry.created_at = min(entry.created_at, one.created_at)
+            entry.contents.add(content(one))

@@ -13,6 +13,7 @@ NEEDED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("doctor",): (),
     ("init",): ("--labels", "brie,gouda"),
     ("open",): (),
+    ("import",): ("voc", "labels", "--round", "cheese"),
     ("local", "up"): ("--dry-run",),
     ("local", "down"): (),
     ("local", "status"): (),
