@@ -46,6 +46,7 @@ NOBODY = {
 LOCKS = {
     "uv.lock",
     "tools/checkov/requirements.txt",
+    "tools/readers/uv.lock",
     *(f"tools/{name}/go.sum" for name in ("gateway-api", "kubernetes", "kwok", "lakefs", "pulumi")),
 }
 

@@ -21,9 +21,6 @@ from ops.core.exporting.marks import Mark, Shape, read_result
 from ops.core.records import TaskKey
 from ops.errors import InvalidDataError
 
-ALL = "all"
-"""The part of an export without a split."""
-
 
 def stem(key: TaskKey) -> str:
     """A key without its ending, folders kept: `a/b.jpg` is `a/b`."""

@@ -1,7 +1,7 @@
-"""COCO: one JSON document a part of the split, images and annotations in it.
+"""COCO: `annotations/instances_<part>.json`, images and annotations in one JSON document.
 
 Owns its layout. Boxes are exact; turned boxes, polygons and ellipses are segmentations; brushes are
-uncompressed run lengths; key points have one point each. A class's category id is its frozen id.
+uncompressed run lengths; key points have one point each. A class's category id is its id and 1.
 Choices about the whole picture are in `choices.csv`, answers about a region in its `attributes`.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ops.core.classes import Kind
 from ops.core.exporting.files import (
+    ALL,
     CHOICE_COLUMNS,
     CHOICES_FILE,
     ExportTask,
@@ -33,6 +34,8 @@ from ops.core.records import Annotation, Json
 from ops.core.regions import value_of
 
 _IMAGES, _ANNOTATIONS, _END = range(3)
+FIRST_CATEGORY = 1
+"""The category of class 0: readers of COCO, Datumaro among them, take category 0 for no class."""
 
 
 class Coco:
@@ -65,7 +68,7 @@ class Coco:
             yield Piece(path, b'],\n"annotations": [', _ANNOTATIONS)
 
     def _path(self, part: str) -> str:
-        return f"annotations/{part}.json" if part else "annotations.json"
+        return f"annotations/instances_{part or ALL}.json"
 
     def task(self, task: ExportTask) -> Iterator[Piece]:
         """An image, and an annotation for each region and class."""
@@ -128,7 +131,7 @@ class Coco:
             self._used.add(category)
             if mark.shape is Shape.KEY_POINT:
                 self._pointed.add(category)
-            yield {"category_id": category, **drawn, "attributes": attributes}
+            yield {"category_id": category + FIRST_CATEGORY, **drawn, "attributes": attributes}
 
     def _drawn(self, mark: Mark, size: tuple[int, int]) -> dict[str, Json] | None:
         """The geometry of an annotation; None where COCO has none for it."""
@@ -180,7 +183,7 @@ class Coco:
                 continue
             seen.add(one.id)
             category: dict[str, Json] = {
-                "id": one.id,
+                "id": one.id + FIRST_CATEGORY,
                 "name": one.name,
                 "supercategory": one.control,
             }

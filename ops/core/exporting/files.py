@@ -22,6 +22,8 @@ from ops.core.records import Annotation, Counts, Json, Record, TaskKey, TaskStat
 STATES_FILE = "states.csv"
 CHOICES_FILE = "choices.csv"
 FACTS_FILE = "export.json"
+ALL = "all"
+"""What the one part of an export without a split is called."""
 
 
 @dataclass(frozen=True, slots=True)

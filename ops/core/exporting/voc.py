@@ -8,8 +8,8 @@ was; what lies between pixels keeps its decimals, which VOC's own readers may no
 from collections.abc import Iterable, Iterator
 from xml.sax.saxutils import escape
 
-from ops.core.exporting.boxes import ALL, FilesAPicture, stem
-from ops.core.exporting.files import ExportTask, Piece
+from ops.core.exporting.boxes import FilesAPicture, stem
+from ops.core.exporting.files import ALL, ExportTask, Piece
 from ops.core.exporting.marks import Corners
 
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
@@ -25,8 +25,11 @@ class Voc(FilesAPicture):
         return f"JPEGImages/{task.key}"
 
     def begin(self) -> Iterator[Piece]:
-        """Every part's list, so that one without pictures is there, too."""
+        """The classes; and every part's list, so that one without pictures is there, too."""
         yield from super().begin()
+        # Pascal's own classes are twenty; readers take others from this file of CVAT's making.
+        names = "".join(f"{name}:::\n" for name in self.plan.classes.names())
+        yield Piece("labelmap.txt", f"# label:color_rgb:parts:actions\n{names}".encode())
         for part in self.plan.parts or (ALL,):
             yield Piece(f"ImageSets/Main/{part}.txt", b"")
 

@@ -9,8 +9,8 @@ outlines for two points. Numbers are shares of the picture, so no picture's size
 import json
 from collections.abc import Iterable, Iterator
 
-from ops.core.exporting.boxes import ALL, FilesAPicture, stem
-from ops.core.exporting.files import ExportTask, Piece, Plan
+from ops.core.exporting.boxes import FilesAPicture, stem
+from ops.core.exporting.files import ALL, ExportTask, Piece, Plan
 from ops.core.exporting.marks import Mark, extent
 
 _OUTLINES = ("polygon", "ellipse")
