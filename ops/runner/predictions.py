@@ -88,7 +88,7 @@ def add_predictions(
     Raises:
         InvalidDataError: the file cannot be read, or something in it cannot be taken.
         NotFoundError: it is of no task at all; or the repository is not set up.
-        ConflictError: other predictions are kept under this version.
+        ConflictError: other predictions are kept under this version, or were just now.
     """
     head = main_head(context.lake)
     _, ontology = read_ontology(context.lake, head)
@@ -117,7 +117,7 @@ def add_predictions(
     known = read_facts(context, of, head)
     if known is not None and known.digest != facts.digest:
         _refuse_change(known, facts)
-    commit = None if known or dry_run else _deposit(context, facts, said)
+    commit = None if known or dry_run else _deposit(context, facts, said, head)
     return Added(
         facts=known or facts,
         problems=tuple(problems),
@@ -126,7 +126,9 @@ def add_predictions(
     )
 
 
-def _deposit(context: Context, facts: PredictionFacts, said: Sequence[Prediction]) -> CommitId:
+def _deposit(
+    context: Context, facts: PredictionFacts, said: Sequence[Prediction], head: CommitId
+) -> CommitId:
     from ops.parquet import write_rows
 
     of = facts.of
@@ -136,13 +138,14 @@ def _deposit(context: Context, facts: PredictionFacts, said: Sequence[Prediction
         Upload(path=facts_path(of.path), data=encode_facts(facts)),
     ]
     message = f"Keep predictions of {of} for {facts.rows} tasks"
+    # Not by the name `version`: with that, a commit says it is a version of the dataset.
     commit = deposit(
         context,
         "predict",
         uploads,
         message=message,
-        model=of.model,
-        version=of.version,
+        base=head,
+        predictions=str(of),
         rows=facts.rows,
     )
     return commit or main_head(context.lake)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FOREIGN = ("OPS_", "LAKECTL_", "LABEL_STUDIO_", "NO_COLOR", "FORCE_COLOR", "COLUMNS",
+FOREIGN = ("OPS_", "RAY_", "LAKECTL_", "LABEL_STUDIO_", "NO_COLOR", "FORCE_COLOR", "COLUMNS",
            "PYTHONDONTWRITEBYTECODE")  # fmt: skip
 """Beginnings of variables that would change what a command does or prints."""
 
@@ -23,6 +23,7 @@ TELLS_MORE = {
     ("doctor",),
     ("dataset", "verify"),
     ("data", "import"),
+    ("predict", "add"),
     ("dataset", "split"),
     ("dataset", "export"),
     ("dataset", "pull"),

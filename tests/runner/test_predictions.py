@@ -212,6 +212,39 @@ def test_a_folder_of_yolo_texts_names_classes_itself_or_by_the_datasets_ids(
     ]
 
 
+def test_of_two_who_keep_one_version_at_once_one_wins(world: World, tmp_path: Path) -> None:
+    """The other is told; run again, it says that something else is kept."""
+    mine, other = write(tmp_path, said()), write(tmp_path, said(3), "other.jsonl")
+
+    def meanwhile(method: str) -> None:
+        if method == "write_many":
+            world.watch(lambda _: None, lambda _: None)
+            add_predictions(
+                world.another("olga@example.org"), open_predictions(other), NET, matching=Matching()
+            )
+
+    world.watch(meanwhile, lambda _: None)
+    with pytest.raises(ConflictError):
+        keep(world, mine)
+    with pytest.raises(ConflictError) as caught:
+        keep(world, mine)
+    assert caught.value.code == "predictions-exist"
+    assert keep(world, other).already_done
+
+
+def test_keeping_them_makes_no_version(world: World, tmp_path: Path) -> None:
+    """The commit names the model; what an audit takes for a version's number is not there."""
+    commit = keep(world, write(tmp_path, said())).commit
+    assert commit
+    facts = world.lake.commit_facts(commit).metadata
+    assert (facts["ops.kind"], facts["ops.predictions"], facts["ops.rows"]) == (
+        "predict",
+        NAME,
+        "4",
+    )
+    assert "ops.version" not in facts
+
+
 # Before annotators
 
 
