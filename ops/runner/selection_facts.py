@@ -52,12 +52,13 @@ class Offered:
     Attributes:
         keys: their keys.
         states: the state of each that has a record.
-        images: every image of the commit with its metadata, where they are listed already.
+        images: every image of the commit with its metadata, where they are listed already; they
+            are looked at once.
     """
 
     keys: Collection[TaskKey]
     states: Mapping[TaskKey, TaskState] = field(default_factory=dict[TaskKey, TaskState])
-    images: Collection[StoredObject] | None = None
+    images: Iterable[StoredObject] | None = None
 
 
 def with_query(context: Context, selection: Selection) -> Selection:
