@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 
 from ops.core.records import Json
 from ops.engines import Work
+from ops.engines.versions import check_versions, versions
 from ops.errors import ConfigurationError, DeniedError, UnavailableError
 
 if TYPE_CHECKING:
@@ -57,7 +58,6 @@ _REACH_S = 10
 _OBJECTS_A_PART = 250
 _REQUESTS_A_WORKER = 32
 _TRIES = 5
-_SAME_EVERYWHERE = ("daft", "pillow", "imagehash")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,8 +192,8 @@ class RayEngine:
                 logging_level=logging.ERROR,
             )
         with _translated("the cluster did not say what is installed there"):
-            there = _ray().get(_ray().remote(_versions).remote())
-        _refuse_versions(cluster.address, there)
+            there = _ray().get(_ray().remote(versions).remote())
+        check_versions(cluster.address, there)
         _use_ray()
 
     def _leave(self) -> None:
@@ -318,37 +318,6 @@ def _translated(message: str) -> Generator[None]:
             hint="run the same command again; if it fails again, see the logs of the workers\n"
             "or work on this machine: --engine threads",
         ) from error
-
-
-def _versions() -> dict[str, str]:
-    """What is installed where this runs, of what has to be the same everywhere."""
-    found = {"python": platform.python_version()}
-    for name in _SAME_EVERYWHERE:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "missing"
-    return found
-
-
-def _refuse_versions(address: str, there: Mapping[str, str]) -> None:
-    """See that the workers give the values this machine would.
-
-    Raises:
-        ConfigurationError: something is of another version there.
-    """
-    here = _versions()
-    differing = [name for name in _SAME_EVERYWHERE if here[name] != there.get(name)]
-    if differing:
-        raise ConfigurationError(
-            "ray-packages",
-            f"{', '.join(differing)} is another version on the Ray cluster than here",
-            subject=address,
-            where=tuple((n, f"{there.get(n)} there, {here[n]} here") for n in differing),
-            unchanged="nothing was read or written",
-            hint="install on the cluster: "
-            + " ".join(f"{name}=={here[name]}" for name in differing),
-        )
 
 
 def _require() -> None:
