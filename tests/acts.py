@@ -1,6 +1,6 @@
 """What people do in Label Studio besides annotating, on the real server.
 
-Owns the acts only tests need; those a sample round needs are ops.ports.Annotators.
+Owns the acts only tests need; those a sample round needs are ops.annotator_port.Annotators.
 """
 
 from collections.abc import Mapping, Sequence

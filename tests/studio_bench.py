@@ -10,9 +10,10 @@ from itertools import count
 import httpx
 import pytest
 
+from ops.annotator_port import Annotators
 from ops.core.records import Json
 from ops.local import Connection
-from ops.ports import Annotators, Project, Studio, TaskRow
+from ops.ports import Project, Studio, TaskRow
 from ops.studio import LabelStudio, StudioAnnotators
 from tests.acts import Acts, StudioActs
 from tests.fakes.studio import FakeStudio

@@ -22,7 +22,7 @@ from ops.errors import NotFoundError, UsageError
 from ops.quickstart import FEWEST_DIGITS, MOST_DIGITS
 
 if TYPE_CHECKING:
-    from ops.ports import Annotators
+    from ops.annotator_port import Annotators
     from ops.runner.context import Context
 
 _REPOSITORY = "quickstart"

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar, cast
 
+from ops.annotator_port import Annotators
 from ops.core.exports import document_key
 from ops.core.records import Json, TaskKey
-from ops.ports import Annotators
 from ops.quickstart.answers import ANN, BEN, Answer
 from ops.runner.context import Context, Round
 

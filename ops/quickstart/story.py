@@ -12,13 +12,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import assert_never
 
+from ops.annotator_port import Annotators
 from ops.core.diff import LabelDiff
 from ops.core.names import MAIN, MEDIA_PREFIX, media_path, round_branch, version_tag
 from ops.core.records import TaskKey
 from ops.core.rounds import Manifest, RoundState
 from ops.core.selection import Selection
 from ops.errors import ConfigurationError, InternalError, RefusedError
-from ops.ports import Annotators
 from ops.quickstart.answers import NearestMean, make_answers
 from ops.quickstart.labeling import correct, submit
 from ops.quickstart.pictures import (

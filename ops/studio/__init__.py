@@ -1,4 +1,4 @@
-"""Label Studio: `ops.ports.Studio` and `ops.ports.Annotators` on its own SDK.
+"""Label Studio: `ops.ports.Studio` and `ops.annotator_port.Annotators` on its own SDK.
 
 `client` changes things and `annotators` acts in people's names, both by Label Studio's SDK, which
 `sdk` opens; `reading` and `predictions` go past it. `transport` sends for all of them (the one file

@@ -1,4 +1,4 @@
-"""Label Studio in memory: ports.Studio, ports.Annotators, and what else people do there.
+"""Label Studio in memory: ports.Studio, annotator_port.Annotators, and what else people do there.
 
 Honest about what hurts: ids are given twice, as SQLite gives them; nothing is deduplicated; the
 times that do not move do not move. tests/contract/test_studio.py holds it to the real server.

@@ -13,9 +13,10 @@ from uuid import uuid4
 
 from PIL import Image
 
+from ops.annotator_port import Annotators
 from ops.core.label_config import LabelKind, write_label_config
 from ops.local import Connection
-from ops.ports import Annotators, Lake, Studio, Upload
+from ops.ports import Lake, Studio, Upload
 from ops.runner.context import Context
 from ops.runner.init import init_repository
 from ops.studio import LabelStudio, StudioAnnotators

@@ -8,12 +8,12 @@ from uuid import uuid4
 
 import pytest
 
+from ops.annotator_port import Annotators
 from ops.core.records import Counts, Json, TaskKey
 from ops.core.rounds import Manifest
 from ops.core.selection import Selection
 from ops.errors import RefusedError, UnavailableError
 from ops.local import Connection
-from ops.ports import Annotators
 from ops.quickstart.answers import ANN, BEN, Answer, NearestMean, make_answers
 from ops.quickstart.pictures import LABEL_CONFIG, PHOTOGRAPHS, Sample, load_sample, picture_keys
 from ops.quickstart.plan import Chapter
