@@ -108,6 +108,11 @@ def _warnings(found: "Exported") -> list[Warn]:
     counted, losses = found.facts.counted, found.facts.losses
     said = [Warn(code="lost", message=f"lost: {n} {what}") for what, n in _sorted(losses.counts)]
     said += [Warn(code="rewritten", message=f"{n} {what}") for what, n in _sorted(losses.rewritten)]
+    later = found.facts.plan.classes.listed[found.facts.plan.frozen_count :]
+    if later:
+        names = ", ".join(one.name for one in later[:_SHOWN])
+        message = f"{len(later)} classes get their ids for good with the next version: {names}"
+        said.append(Warn(code="ids-not-frozen", message=message))
     if counted.outvoted:
         message = f"{counted.outvoted} regions and answers were outvoted"
         said.append(Warn(code="outvoted", message=f"{message}, {counted.ties} of them by a tie"))

@@ -153,6 +153,7 @@ class _Export:
             commit=self._commit,
             classes=classes.extended(ontology, said_in_snapshot(context, self._commit)),
             ontology=ontology,
+            frozen_count=len(classes.listed),
             label_config=config,
             parts=self._part_names(),
             media=order.media,

@@ -147,9 +147,12 @@ class StateAudit:
             yield from self._unnumbered(version)
 
     def _unnumbered(self, version: Commit) -> Iterator[Finding]:
-        """The labels that have no class id, where the version gives ids. One request."""
+        """The labels of a version that have no class id, where it gives ids. One request."""
+        if version.id != self._commit or self._ontology is None:
+            # Labels that were added since get theirs with the next version.
+            return
         data = self._lake.read(version.id, CLASSES_PATH)
-        if data is None or self._ontology is None:
+        if data is None:
             return
         try:
             yield from missing_classes(decode_classes(data), self._ontology, version.id)

@@ -55,8 +55,9 @@ class Facts:
                 "control": one.control,
                 "name": one.name,
                 "retired": (one.control, one.name) in retired,
+                "frozen": place < plan.frozen_count,
             }
-            for one in plan.classes.listed
+            for place, one in enumerate(plan.classes.listed)
         ]
         return {
             "schema": SCHEMA,

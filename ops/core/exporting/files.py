@@ -67,6 +67,8 @@ class Plan:
 
     Attributes:
         repository, commit: what is exported.
+        frozen_count: so many of the classes have their ids from a version; the others get theirs
+            with the next one.
         label_config: the ontology's own text.
         parts: the parts of the split, sorted; none without a split.
         media: where pictures are said to be.
@@ -76,6 +78,7 @@ class Plan:
     commit: str
     classes: Classes
     ontology: Ontology
+    frozen_count: int
     label_config: str = ""
     parts: tuple[str, ...] = ()
     media: MediaMode = MediaMode.URI
