@@ -1,4 +1,4 @@
-"""Class ids along a dataset's history: given once, never given again, whatever becomes of labels."""
+"""Class ids along a history: given once, never given again, whatever becomes of labels."""
 
 import json
 from collections.abc import Mapping
