@@ -220,6 +220,9 @@ class _Export:
             if task.chosen.exported_as is not None:
                 self._unfit.look(task, writer, is_parted=self._parts is not None)
                 self._keep_place(task, writer)
+                if self._unfit.unparted:
+                    # It will be refused, and no file has a place for this task.
+                    continue
             yield task
 
     def _keep_place(self, task: ExportTask, writer: Writer) -> None:

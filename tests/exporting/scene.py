@@ -76,15 +76,22 @@ def entry(control: str, kind: str, value: Mapping[str, Json], name: str) -> dict
 
 
 def box(
-    label: str, edges: tuple[float, float, float, float], name: str = "b", rotation: float = 0
+    label: str,
+    edges: tuple[float, float, float, float],
+    name: str = "b",
+    rotation: float = 0,
+    *,
+    size: tuple[int, int] = SIZE,
 ) -> dict[str, Json]:
     """A box between edges in pixels: left, top, right, bottom."""
-    x, y, width, height = to_percent(box_of_corners(*edges), *SIZE)
+    x, y, width, height = to_percent(box_of_corners(*edges), *size)
     value: dict[str, Json] = {
         "x": x, "y": y, "width": width, "height": height, "rotation": rotation,
         "rectanglelabels": [label],
     }  # fmt: skip
-    return entry("box", "rectanglelabels", value, name)
+    width_px, height_px = size
+    stated = {"original_width": width_px, "original_height": height_px}
+    return {**entry("box", "rectanglelabels", value, name), **stated}
 
 
 def choice(control: str, *names: str, name: str = "c") -> dict[str, Json]:
@@ -174,6 +181,8 @@ def scene(
     held: Sequence[str] = (),
     sized: bool = True,
     packed: bool = True,
+    pictures: Mapping[str, bytes] | None = None,
+    size: tuple[int, int] = SIZE,
 ) -> Scene:
     """A repository with a record for each key in `answers` and pictures for the others, too.
 
@@ -184,6 +193,8 @@ def scene(
         held: keys of quarantined tasks.
         sized: the records say how large the pictures are.
         packed: there is a snapshot of the records.
+        pictures: the pictures' bytes; drawn where there are none.
+        size: of all pictures.
     """
     server = FakeLakeServer()
     lake = FakeLake("dataset", server=server)
@@ -201,13 +212,14 @@ def scene(
     )
     init_repository(context, label_config=config, namespace="mem://dataset")
     made = Scene(context=context, lake=lake)
+    drawn = pictures or {key: picture(key, size) for key in [*answers, *unlabeled]}
     uploads: list[Upload] = []
     records: dict[str, bytes] = {}
     for key in [*answers, *unlabeled]:
-        data = picture(key)
+        data = drawn[key]
         uploads.append(Upload(path=media_path(TaskKey(key)), data=data, content_type="image/png"))
     for key, given in answers.items():
-        task = Task(key=TaskKey(key), media=media(key, picture(key)))
+        task = Task(key=TaskKey(key), media=media(key, drawn[key], size))
         task = task if sized else replace(task, media=replace(task.media, width=None, height=None))
         record = Record(task=task, annotations=tuple(given), quarantined=key in held)
         records[record_path(TaskKey(key))] = encode_record(record)
