@@ -234,6 +234,7 @@ def candidates(
 
 
 _OPEN = frozenset({TaskState.UNFINISHED, TaskState.QUARANTINED})
+_LABELED = frozenset({TaskState.LABELED, TaskState.EMPTY})
 
 
 def _fits(state: TaskState, selection: Selection) -> bool:
@@ -241,7 +242,9 @@ def _fits(state: TaskState, selection: Selection) -> bool:
         return state in _OPEN
     if selection.keys is not None:
         return True
-    if selection.edit:
-        return state in {TaskState.LABELED, TaskState.EMPTY} and selection.labeled_too
     is_found = selection.where is not None or selection.saved is not None
+    if selection.edit:
+        # A skipped task has an answer to change, too, where somebody asks for it.
+        is_answered = state in _LABELED or (is_found and state is TaskState.SKIPPED)
+        return is_answered and selection.labeled_too
     return is_found or selection.is_disputed or selection.labeled_too or state in _OPEN

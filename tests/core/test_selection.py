@@ -145,7 +145,7 @@ def test_an_expression_finds_tasks_in_any_state_unless_asked() -> None:
     assert select(KEYS, STATES, where, facts) == [*KEYS[:3]]
     assert select(KEYS, STATES, replace(where, unlabeled=True), facts) == [KEYS[2]]
     edit = Selection(where="x", edit=True, labeled_too=True)
-    assert select(KEYS, STATES, edit, facts) == [KEYS[0]]
+    assert select(KEYS, STATES, edit, facts) == [KEYS[0], KEYS[1]]
     named = Selection(where="x", keys=KEYS[1:])
     assert select(KEYS, STATES, named, facts) == [KEYS[1], KEYS[2]]
 
