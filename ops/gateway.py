@@ -5,6 +5,7 @@ of the environment, neither credentials nor proxies: what the settings say is wh
 nothing and lists nothing: that is ops/lake's.
 """
 
+import os
 import re
 import threading
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ from ops import crew
 from ops.errors import (
     ConfigurationError,
     DeniedError,
+    InternalError,
     InvalidDataError,
     NotFoundError,
     OpsError,
@@ -195,6 +197,7 @@ class Gateway:
     def _get(self, ref: str, path: str) -> "GetResult":
         import obstore
 
+        _note_use()
         return obstore.get(self._store, f"{ref}/{path}")
 
     def _refused(self, error: Exception, path: str) -> OpsError:
@@ -295,6 +298,31 @@ class Gateway:
 
 
 _BROKEN = "gateway-broken"
+
+
+_used_by: list[int] = []
+"""The process that used the library first."""
+
+
+def is_usable() -> bool:
+    """Say whether this process may read through a gateway.
+
+    obstore 0.12 never answers in a process that was forked from one that used it: its threads are
+    the other's.
+    """
+    return not _used_by or _used_by[0] == os.getpid()
+
+
+def _note_use() -> None:
+    if not _used_by:
+        _used_by.append(os.getpid())
+    if not is_usable():
+        raise InternalError(
+            "forked-gateway",
+            "a forked process read media through the process it came from",
+            unchanged="nothing was read",
+            hint="start workers with the method spawn, or report this as a bug",
+        )
 
 
 def _pieces(found: "GetResult", size_bytes: int) -> Iterator[bytes]:

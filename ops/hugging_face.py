@@ -8,6 +8,7 @@ answer to one task; boxes are in pixels, as COCO has them, and `result` holds al
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import cast
 
@@ -163,7 +164,15 @@ def _check(plan: Plan) -> None:
 
 
 def _path(part: str) -> str:
-    return f"data/{part}-00000-of-00001.parquet"
+    return f"data/{part}{_ENDING}"
+
+
+def _part(name: str) -> str:
+    """The inverse of _path, of the file's name alone."""
+    return name.removesuffix(_ENDING)
+
+
+_ENDING = "-00000-of-00001.parquet"
 
 
 def _questions(plan: Plan) -> Iterator[Control]:
@@ -229,3 +238,25 @@ def _datasets() -> ModuleType:
             hint="pip install 'labeling-ops[hf]'",
         ) from error
     return cast("ModuleType", datasets)
+
+
+def load(folder: Path, *, in_memory: bool) -> object:
+    """An export in this format as a `datasets.DatasetDict`, a dataset a part.
+
+    Args:
+        folder: the export.
+        in_memory: nothing of it need be there afterwards; else its files are read when asked for.
+
+    Raises:
+        ConfigurationError: `datasets` is not installed.
+    """
+    hub = _datasets()
+    # It copies what it reads into a cache; of what is gone at once nobody needs one.
+    cache = folder / "cache" if in_memory else None
+    files = {_part(file.name): str(file) for file in sorted((folder / "data").iterdir())}
+    return hub.DatasetDict(
+        {
+            part: hub.Dataset.from_parquet(file, keep_in_memory=in_memory, cache_dir=cache)
+            for part, file in files.items()
+        }
+    )

@@ -6,11 +6,12 @@ Owns which files count as media, and the image facts kept with each object. Uplo
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from ops.core.names import media_problem
 from ops.core.records import TaskKey
-from ops.errors import NotFoundError
+from ops.errors import InvalidDataError, NotFoundError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,3 +195,28 @@ def _may_begin_an_image(data: bytes) -> bool:
     accepts = (accept for _, accept in Pillow.OPEN.values() if accept is not None)
     prefix = data[:_PREFIX_BYTES]
     return len(prefix) == _PREFIX_BYTES and any(accept(prefix) is True for accept in accepts)
+
+
+def decode_rgb(data: bytes, *, key: TaskKey) -> tuple[int, int, bytes]:
+    """A picture as its annotators saw it: width, height, and its pixels, turned upright.
+
+    Pixels: rows from the top, three bytes each, red first.
+
+    Raises:
+        InvalidDataError: the bytes are no picture, or one of too many pixels.
+    """
+    from PIL import Image as Pillow
+    from PIL import ImageOps
+
+    try:
+        with Pillow.open(BytesIO(data)) as opened:
+            upright = ImageOps.exif_transpose(opened).convert("RGB")
+            return upright.width, upright.height, upright.tobytes()
+    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
+        raise InvalidDataError(
+            "not-a-picture",
+            f"{key} cannot be decoded as a picture",
+            subject=key,
+            unchanged="nothing was written",
+            hint="see what is wrong with it: ops data profile",
+        ) from error

@@ -86,7 +86,7 @@ def pull(
         dry_run=dry_run,
     )
     place = session.directory / out.expanduser()
-    pulled = carry_out(session.context(), ref, out=place, order=order)
+    pulled = carry_out(session.lake_context(), ref, out=place, order=order)
     return _result(pulled, ref=ref, place=place, dry_run=dry_run)
 
 

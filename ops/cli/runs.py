@@ -79,7 +79,12 @@ def runs(
             url=url,
         )
         return _recorded(
-            session.context(), _needed(ref), training, model_file, run_id=run_id, dry_run=dry_run
+            session.lake_context(),
+            _needed(ref),
+            training,
+            model_file,
+            run_id=run_id,
+            dry_run=dry_run,
         )
     if for_recording or dry_run:
         raise UsageError(
@@ -88,7 +93,7 @@ def runs(
             unchanged="nothing was read or written",
             hint="ops dataset runs REF --record MODEL --metric NAME=NUMBER",
         )
-    context = session.context()
+    context = session.lake_context()
     found = list_runs(context, ref)
     if model_file is not None:
         made = {run.id for run in runs_of_model(context, model_file)}

@@ -21,7 +21,7 @@ from ops.settings import Named, Settings, load
 if TYPE_CHECKING:
     from ops.bucket_port import Bucket
     from ops.in_place import LakeInPlace
-    from ops.ports import Reporter
+    from ops.ports import Reporter, Studio
     from ops.runner.context import Context, MediaAccess
     from ops.studio import LabelStudio
 
@@ -66,23 +66,32 @@ class Session:
         Raises:
             ConfigurationError: an address or a credential is not set.
         """
-        from ops.lake.in_place import LakeFSInPlace
-        from ops.runner.context import MediaAccess
         from ops.studio import LabelStudio
 
         need = self.settings.need
-        lake = LakeFSInPlace(
-            need("lakefs.url"),
-            need("lakefs.access_key_id"),
-            need("lakefs.secret_access_key"),
-            need("repository"),
-        )
+        lake, media = self._lake()
         studio = LabelStudio(need("label_studio.url"), need("label_studio.token"))
-        media = MediaAccess(
-            access_key_id=need("lakefs.access_key_id"),
-            secret_access_key=need("lakefs.secret_access_key"),
-        )
         return self.context_of(lake, studio, media=media)
+
+    def lake_context(self) -> "Context":
+        """The same for a verb that asks Label Studio nothing, where none may be set.
+
+        Raises:
+            ConfigurationError: lakeFS's address or a credential is not set.
+        """
+        from ops.no_studio import no_studio
+
+        lake, media = self._lake()
+        return self._context(lake, no_studio(), media=media)
+
+    def _lake(self) -> "tuple[LakeInPlace, MediaAccess]":
+        from ops.lake.in_place import LakeFSInPlace
+        from ops.runner.context import MediaAccess
+
+        need = self.settings.need
+        keys = (need("lakefs.access_key_id"), need("lakefs.secret_access_key"))
+        lake = LakeFSInPlace(need("lakefs.url"), *keys, need("repository"))
+        return lake, MediaAccess(access_key_id=keys[0], secret_access_key=keys[1])
 
     def context_of(
         self, lake: "LakeInPlace", studio: "LabelStudio", *, media: "MediaAccess | None" = None
@@ -92,11 +101,16 @@ class Session:
         Raises:
             ConfigurationError: nothing says who is named in commits.
         """
+        self._opened.callback(studio.close)
+        return self._context(lake, studio, media=media)
+
+    def _context(
+        self, lake: "LakeInPlace", studio: "Studio", *, media: "MediaAccess | None"
+    ) -> "Context":
         from importlib.metadata import version
 
         from ops.runner.context import Context
 
-        self._opened.callback(studio.close)
         return Context(
             lake=lake,
             studio=studio,
