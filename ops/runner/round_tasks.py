@@ -26,6 +26,7 @@ from ops.runner.dropped import (
     index_without,
     known_ids,
     records_without,
+    round_at,
 )
 from ops.runner.selection import Choice, choose_tasks, task_states
 from ops.runner.selection_facts import Offered, gather, pinned, with_query
@@ -113,6 +114,8 @@ def _go_on_adding(
     name, steps = round_.name, ()
     if not dry_run:
         remove_amend_branches(context, name)
+        if done is not None:
+            _remove_hollow(context, round_, done)
         steps = start_round(context, name, Selection()).steps
     return Amended(
         round=name,
@@ -121,6 +124,25 @@ def _go_on_adding(
         amendment=done,
         already_done=not steps,
     )
+
+
+def _remove_hollow(context: Context, round_: Round, done: Amendment) -> None:
+    """Remove tasks that a killed import left without the annotations it was to put there.
+
+    Only of this amendment, and only what no sync has seen: later it is people who deleted them. One
+    request where annotations were put before annotators, and a few for what they are of.
+    """
+    known = {row.key for row in round_.index.seen.values()}
+    fresh = {key for key, one in round_.tasks.items() if one.carried and key not in known}
+    if not fresh:
+        return
+    fresh -= round_at(context, round_, done.onto).tasks.keys()
+    hollow = [
+        row.id
+        for row in context.studio.task_rows(round_.project)
+        if row.key in fresh and not row.annotation_count + row.skipped_count
+    ]
+    context.studio.delete_tasks(round_.project, hollow)
 
 
 def _choose_more(context: Context, round_: Round, selection: Selection) -> Choice:

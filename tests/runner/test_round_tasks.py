@@ -204,6 +204,37 @@ def test_an_edit_round_drops_what_nobody_changed_and_adds_editable_tasks() -> No
     ]
 
 
+def test_an_added_task_without_the_labels_to_be_changed_is_imported_again() -> None:
+    """Stock SQLite can lose them where nobody looks; what people delete stays deleted."""
+    world = World()
+    start_round(world.context, "first", Selection())
+    for number in range(6):
+        world.label(f"p{number:03}.png", "brie")
+    finish_round(world.context, "first")
+    start_round(world.context, "cheese", Selection(labeled_too=True, edit=True, limit=2))
+    sync_round(world.context, "cheese")
+    add_tasks(world.context, "cheese", named(4, 5))
+    world.studio.annotations.pop(annotation_of(world, "p005.png"))
+    world.studio.delete_annotation(annotation_of(world, "p000.png"))
+    assert not add_tasks(world.context, "cheese", named(4, 5)).already_done
+    assert annotation_of(world, "p005.png")
+    assert add_tasks(world.context, "cheese", named(4, 5)).already_done
+    synced = sync_round(world.context, "cheese")
+    assert synced.changed == keys(0)
+    assert synced.counts.labeled == 3
+    world.studio.delete_annotation(annotation_of(world, "p005.png"))
+    sync_round(world.context, "cheese")
+    assert add_tasks(world.context, "cheese", named(4, 5)).already_done
+    assert sync_round(world.context, "cheese").counts.labeled == 2
+
+
+def annotation_of(world: World, key: str) -> int:
+    """The annotation of a task in the newest project."""
+    task = world.task(key)
+    [found] = [one.id for one in world.studio.annotations.values() if one.task == task]
+    return found
+
+
 def test_an_answer_given_while_its_task_is_dropped_is_kept_and_named() -> None:
     """Between the commit and the deletion: the task stays in Label Studio, and can come back."""
     world = opened()
