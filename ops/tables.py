@@ -8,10 +8,11 @@ statement may ask for is ops/core/sql.py's.
 import json
 import re
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from ops.core.records import Json
 from ops.core.sql import (
@@ -24,13 +25,15 @@ from ops.core.sql import (
 )
 from ops.errors import InternalError, InvalidDataError, OpsError, UsageError
 
+T = TypeVar("T")
+
 _THREADS = 4
 _BATCH_ROWS = 10_000
 _PLACE = re.compile(r"^LINE (\d+): (.*)\n( *\^+)", re.MULTILINE)
 _MISSING = re.compile(
     r'Referenced column "(.+?)" not found|.* does not have a column named "(.+?)"'
 )
-_UNREADABLE = "get_next failed"
+_UNREADABLE = re.compile(r"reading the stream registered as '([^']*)' failed")
 """How DuckDB words it where an Arrow dataset cannot be read further."""
 _TREE = "SELECT json_serialize_sql(?, skip_null := true, skip_empty := true, skip_default := true)"
 
@@ -41,6 +44,10 @@ class Column:
 
     name: str
     type: str
+
+
+class _Connection(Protocol):
+    def interrupt(self) -> None: ...
 
 
 class _Batch(Protocol):
@@ -68,12 +75,41 @@ class _Relation(Protocol):
     def to_arrow_reader(self, batch_size: int) -> Iterator[_Batch]: ...
 
 
+class _Worker:
+    """Runs DuckDB beside the main thread, which stays free to hear Ctrl-C.
+
+    DuckDB 2.0 heeds no signal while it makes Arrow's tables and batches.
+    """
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sql")
+
+    def run(self, work: Callable[[], T]) -> T:
+        """The work's result.
+
+        Raises:
+            KeyboardInterrupt: the person pressed Ctrl-C; the statement has ended then.
+        """
+        future = self._thread.submit(work)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            self._connection.interrupt()
+            wait([future])
+            raise
+
+    def close(self) -> None:
+        self._thread.shutdown()
+
+
 class Rows:
     """What a query gave."""
 
-    def __init__(self, relation: _Relation) -> None:
+    def __init__(self, relation: _Relation, worker: _Worker) -> None:
         """Take a statement that is bound and has not run."""
         self._relation = relation
+        self._worker = worker
         names, kinds = relation.columns, relation.types
         self.columns: tuple[Column, ...] = tuple(
             Column(name=name, type=str(kind)) for name, kind in zip(names, kinds, strict=True)
@@ -81,7 +117,7 @@ class Rows:
 
     def first(self, count: int) -> "Rows":
         """No more than so many of them."""
-        return Rows(self._relation.limit(count))
+        return Rows(self._relation.limit(count), self._worker)
 
     def to_arrow(self) -> object:
         """All of it as a pyarrow table.
@@ -90,7 +126,7 @@ class Rows:
             UsageError: a value made the statement fail.
         """
         with translated():
-            return self._relation.to_arrow_table()
+            return self._worker.run(self._relation.to_arrow_table)
 
     def __iter__(self) -> Iterator[tuple[object, ...]]:
         """Row by row, in memory of a batch; values as Python has them.
@@ -99,9 +135,14 @@ class Rows:
             UsageError: a value made the statement fail.
         """
         with translated():
-            for batch in self._relation.to_arrow_reader(_BATCH_ROWS):
-                columns = [column.to_pylist() for column in batch.columns]
-                yield from zip(*columns, strict=True)
+            batches = self._worker.run(lambda: self._relation.to_arrow_reader(_BATCH_ROWS))
+        while (batch := self._next(batches)) is not None:
+            columns = [column.to_pylist() for column in batch.columns]
+            yield from zip(*columns, strict=True)
+
+    def _next(self, batches: Iterator[_Batch]) -> _Batch | None:
+        with translated():
+            return self._worker.run(lambda: next(batches, None))
 
 
 class Engine:
@@ -125,9 +166,11 @@ class Engine:
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.execute("SET Calendar = 'gregorian'")
         self._connection.execute("SET lock_configuration = true")
+        self._worker = _Worker(self._connection)
 
     def close(self) -> None:
         """Let go of everything."""
+        self._worker.close()
         self._connection.close()
 
     def register(self, name: str, table: object) -> None:
@@ -184,7 +227,7 @@ class Engine:
             UsageError: it names what is not there, or fails.
         """
         with translated(columns, shift=int(has_expression), text=sql):
-            return Rows(self._connection.sql(sql))
+            return Rows(self._connection.sql(sql), self._worker)
 
     def aggregates(self) -> frozenset[str]:
         """The names of functions that make one value of many rows."""
@@ -236,6 +279,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def text_literal(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def _refuse_kind(kind: str) -> None:
     said = "PIVOT without IN (…)" if kind == "MULTI" else kind.replace("_", " ")
     raise UsageError(
@@ -270,7 +318,8 @@ def translated(
     duckdb = _duckdb()
     try:
         yield
-    except duckdb.Error as error:
+    except (duckdb.Error, OSError, ValueError) as error:
+        # What goes wrong after the first batch comes through pyarrow, in DuckDB's words.
         where = _place(str(error), shift, hidden)
         failure: OpsError = _failure(duckdb, error, columns, where)
         if isinstance(failure, UsageError) and not where and failure.subject:
@@ -312,10 +361,11 @@ def _failure(
             unchanged=UNCHANGED,
             hint="take fewer rows or columns: name the columns, and filter before joining",
         )
-    if _UNREADABLE in said:
+    if unreadable := _UNREADABLE.search(str(error)):
         return InvalidDataError(
             "table-damaged",
-            "a table of this commit is damaged",
+            f"table {unreadable[1]} of this commit is damaged",
+            subject=unreadable[1],
             unchanged=UNCHANGED,
             hint="see which commit changed it: ops dataset log",
         )

@@ -36,7 +36,7 @@ from ops.errors import UsageError
 from ops.parquet import Column
 from ops.ports import StoredObject
 from ops.runner.context import Context
-from ops.tables import Engine, Rows, quoted
+from ops.tables import Engine, Rows, quoted, text_literal
 
 IMAGE_KINDS = {
     "key": Column.TEXT,
@@ -266,26 +266,53 @@ class Tables:
             elif table.startswith(META):
                 self._load_metadata(names[table].removeprefix(META))
             elif table in self._loaders and table not in self._loaded:
-                self._engine.register(table, self._loaders[table]())
+                self._loaders[table]()
                 self._loaded.add(table)
 
     @property
-    def _loaders(self) -> Mapping[str, Callable[[], object]]:
+    def _loaders(self) -> Mapping[str, Callable[[], None]]:
         return {
-            "predictions": lambda: self._folder(PREDICTION_PREFIX, PREDICTION_KINDS),
-            "profile": lambda: self._folder(IMAGE_PROFILE_PATH, PROFILE_KINDS),
-            "runs": lambda: self._folder(RUN_PREFIX, RUN_KINDS),
-            "splits": lambda: self._folder(SPLIT_PREFIX, SPLIT_KINDS),
+            "predictions": lambda: self._load_files(
+                "predictions", PREDICTION_PREFIX, PREDICTION_KINDS
+            ),
+            "profile": lambda: self._load_files("profile", IMAGE_PROFILE_PATH, PROFILE_KINDS),
+            "runs": self._load_runs,
+            "splits": self._load_splits,
         }
 
-    def _folder(self, prefix: str, kinds: Mapping[str, Column]) -> object:
-        """The Parquet files below a prefix as one table."""
+    def _load_files(self, table: str, prefix: str, kinds: Mapping[str, Column]) -> None:
+        """The Parquet files below a prefix, all of one schema, as one table."""
+        files = self._read(prefix, ".parquet")
+        found = open_dataset(files) if files else arrow_table({name: [] for name in kinds}, kinds)
+        self._engine.register(table, found)
+
+    def _load_splits(self) -> None:
+        """Every split's assignments, each with the split's name, which its file alone says."""
+        parts: list[str] = []
+        for number, (path, data) in enumerate(self._read(SPLIT_PREFIX, ".parquet").items()):
+            self._engine.register(f"_split_{number}", open_dataset({path: data}))
+            name = text_literal(path.removeprefix(SPLIT_PREFIX).removesuffix(".parquet"))
+            parts.append(f'SELECT {name} AS split, part, key, "group" FROM _split_{number}')  # noqa: S608
+        if parts:
+            self._engine.create_view("splits", " UNION ALL ".join(parts))
+        else:
+            empty: dict[str, list[object]] = {name: [] for name in SPLIT_KINDS}
+            self._engine.register("splits", arrow_table(empty, SPLIT_KINDS))
+
+    def _load_runs(self) -> None:
+        """Training runs as the documents they are: SQL reads JSON, as document->>'$.model'."""
+        files = self._read(RUN_PREFIX, ".json")
+        columns: dict[str, list[object]] = {
+            "run": [path.removeprefix(RUN_PREFIX).removesuffix(".json") for path in files],
+            "document": [data.decode("utf-8", "replace") for data in files.values()],
+        }
+        self._engine.register("runs", arrow_table(columns, RUN_KINDS))
+
+    def _read(self, prefix: str, suffix: str) -> Mapping[str, bytes]:
         lake = self._context.lake
         listed = [one.path for one in lake.list_objects(self._commit, prefix)]
-        paths = [path for path in listed if path.endswith(".parquet")]
-        if not paths:
-            return arrow_table({name: [] for name in kinds}, kinds)
-        return open_dataset(dict(lake.read_many(self._commit, paths)))
+        paths = [path for path in listed if path.endswith(suffix)]
+        return dict(lake.read_many(self._commit, paths))
 
     def _provide_tasks(self, statement: Statement) -> None:
         needed = [name for name, columns in self._own.items() if statement.needs(columns)]
