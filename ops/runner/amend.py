@@ -7,11 +7,12 @@ which the round's takes in by one merge. Decides nothing about tasks (round_task
 
 import re
 from collections.abc import Sequence
+from typing import NoReturn
 
 from ops.core.names import manifest_path, round_branch
 from ops.core.records import CommitId
 from ops.core.rounds import Manifest, encode_manifest
-from ops.errors import ConflictError
+from ops.errors import ConflictError, RefusedError
 from ops.ports import Upload
 from ops.runner.context import Context, Round
 
@@ -44,8 +45,8 @@ def commit_amendment(
         removed: paths that go away.
 
     Raises:
-        ConflictError: somebody else committed to the round's branch, or amends it just now.
-        RefusedError: something is staged on the round's branch.
+        ConflictError: somebody else committed to the round's branch, or is about to.
+        RefusedError: lakeFS has another reason to refuse the merge.
     """
     lake, side = context.lake, amend_branch(round_.name, round_.head)
     written = Upload(path=manifest_path(round_.name), data=encode_manifest(manifest))
@@ -55,8 +56,8 @@ def commit_amendment(
         amendment.kind.value, round=round_.name, tasks=amendment.task_count,
         tasks_digest=amendment.tasks_digest,
     )  # fmt: skip
-    # What a killed run left there is of another time.
-    lake.delete_branch(side)
+    # What a killed run left is of another time.
+    remove_amend_branches(context, round_.name)
     lake.create_branch(side, round_.head)
     lake.write_many(side, [*uploads, written])
     lake.delete_many(side, removed)
@@ -64,7 +65,13 @@ def commit_amendment(
     is_ours = made is not None and lake.read(made, written.path) == written.data
     if not is_ours or lake.find_commit(round_.branch) != round_.head:
         _refuse_moved(round_)
-    lake.merge(str(made), round_.branch, message, metadata)
+    try:
+        lake.merge(str(made), round_.branch, message, metadata)
+    except (ConflictError, RefusedError) as error:
+        # Another one's amendment or drop, or the records a sync is staging just now.
+        if error.code not in {"merge-conflict", "dirty-branch"}:
+            raise
+        _refuse_moved(round_, error)
     lake.delete_branch(side)
     return CommitId(str(lake.find_commit(round_.branch)))
 
@@ -77,11 +84,12 @@ def remove_amend_branches(context: Context, name: str) -> None:
             context.lake.delete_branch(branch)
 
 
-def _refuse_moved(round_: Round) -> None:
+def _refuse_moved(round_: Round, cause: Exception | None = None) -> NoReturn:
     raise ConflictError(
         "branch-moved",
-        f"someone else committed to {round_branch(round_.name)} during this",
+        f"someone else writes to {round_branch(round_.name)} just now",
         subject=round_.name,
         unchanged="the round's tasks are as they were",
-        hint=f"run the same command again; see the round: ops round show {round_.name}",
-    )
+        hint=f"let the other command end, or: ops round sync {round_.name}\n"
+        "then run the same command again",
+    ) from cause

@@ -11,6 +11,7 @@ from ops.core.rounds import Manifest
 from ops.core.selection import Selection
 from ops.core.task_list import encode_tasks, tasks_digest
 from ops.errors import ConflictError, NotFoundError, OpsError, RefusedError
+from ops.ports import Upload
 from ops.runner.context import load_round
 from ops.runner.finish import finish_round
 from ops.runner.rebase import rebase_round
@@ -341,6 +342,27 @@ def test_two_people_at_once(step: int) -> None:
     add_tasks(rita, "cheese", named(4))
     check_law(world)
     assert in_round(world) == [*keys(0, 1, 3, 4)]
+
+
+def test_records_that_a_sync_is_staging_are_waited_for() -> None:
+    """Nothing is amended then; after that sync, the same command does it."""
+    world = opened()
+    staged = Upload(path=f"{RECORD_PREFIX}p001.png.json", data=b"{}")
+
+    def stage(method: str) -> None:
+        if method == "merge":
+            world.watch(lambda _: None, lambda _: None)
+            world.lake.write_many("round-cheese", [staged])
+
+    world.watch(stage, lambda _: None)
+    with pytest.raises(ConflictError) as caught:
+        add_tasks(world.context, "cheese", named(4))
+    assert caught.value.code == "branch-moved"
+    assert "ops round sync cheese" in caught.value.hint
+    assert in_round(world) == [*keys(0, 1, 2)]
+    assert add_tasks(world.context, "cheese", named(4)).keys == keys(4)
+    check_law(world)
+    assert [name for name, _ in world.lake.branches()] == ["main", "round-cheese"]
 
 
 def add(world: World) -> None:
