@@ -141,7 +141,14 @@ class Shelf:
                     bad.append(f"{key} {frame}")
                 phase.advance()
         if bad:
-            _refuse("picture-unreadable", f"{len(bad)} pictures cannot be read", bad)
+            raise InvalidDataError(
+                "picture-unreadable",
+                f"{len(bad)} pictures cannot be read",
+                subject=bad[0],
+                where=(("pictures", sample_of(bad)),),
+                unchanged="nothing was written",
+                hint="replace or rename them, then run the same command again",
+            )
 
     def _frame(self, key: TaskKey, data: bytes) -> Frame | str:
         """A picture of main as people see it, or why it is none."""
@@ -224,8 +231,14 @@ class _Placing:
             InvalidDataError: there are some.
         """
         if self._problems:
-            what = f"{len(self._problems)} pictures are not named clearly"
-            _refuse("pictures-unclear", what, self._problems)
+            raise InvalidDataError(
+                "pictures-unclear",
+                f"{len(self._problems)} pictures are not named clearly",
+                subject=self._problems[0],
+                where=(("pictures", sample_of(self._problems)),),
+                unchanged="nothing was written",
+                hint="correct the label file or the names, then run the same command again",
+            )
 
 
 def check_sizes(
@@ -267,14 +280,3 @@ def check_sizes(
 
 def _by(size: tuple[int, int]) -> str:
     return f"{size[0]} by {size[1]}"
-
-
-def _refuse(code: str, what: str, problems: Sequence[str]) -> None:
-    raise InvalidDataError(
-        code,
-        what,
-        subject=problems[0],
-        where=(("pictures", sample_of(problems)),),
-        unchanged="nothing was written",
-        hint="correct the label file or the pictures' names, then run the same command again",
-    )

@@ -3,22 +3,25 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from ops.core.canonical import decode_record
 from ops.core.importing.formats import LabelFormat
-from ops.core.importing.rows import Columns
 from ops.core.label_config import LabelKind, write_label_config
 from ops.core.names import record_path
 from ops.core.records import Json, Record, TaskKey
 from ops.label_files import Given
+from ops.runner.context import Context
 from ops.runner.data import add_media
 from ops.runner.import_labels import Imported, import_labels
 from ops.runner.import_reading import Asked
 from ops.runner.init import init_repository
 from tests.fakes.lake import FakeLake
 from tests.runner.world import World
+
+_OF_FILES = ("names", "columns", "encoding", "empty")
 
 
 class Desk(World):
@@ -34,14 +37,20 @@ class Desk(World):
         super().__init__(image_count=0)
         self.folder = folder
         self.pictures = folder / "pictures"
-        self.pictures.mkdir()
+        self.pictures.mkdir(parents=True)
         self.configure(write_label_config(labels, kind))
 
     def configure(self, label_config: str) -> None:
         """Begin again under another label config."""
-        self.lake = FakeLake("other", server=self.lake_server)
-        self.context = replace(self.context, lake=self.lake)
-        init_repository(self.context, label_config=label_config, namespace="mem://other")
+        self.lake = FakeLake(f"{self.lake.repository}-more", server=self.lake_server)
+        self.context = self.context_of(self.lake)
+        init_repository(
+            self.context, label_config=label_config, namespace=f"mem://{self.lake.repository}"
+        )
+
+    def context_of(self, lake: FakeLake) -> Context:
+        """The same people at another repository."""
+        return replace(self.context, lake=lake)
 
     def draw(self, *names: str, size: tuple[int, int] = (640, 480), orientation: int = 1) -> None:
         """Pictures in the folder, each of its own colour; turned by EXIF if asked."""
@@ -52,7 +61,7 @@ class Desk(World):
             exif[0x0112] = orientation
             color = sum(name.encode()) * 7919 % (1 << 24)
             picture = Image.new("RGB", size, color)
-            picture.save(path, **({"exif": exif} if orientation > 1 else {}))
+            picture.save(path, exif=exif if orientation > 1 else Image.Exif())
 
     def put(self, *names: str, prefix: str = "", size: tuple[int, int] = (640, 480)) -> None:
         """Pictures on main."""
@@ -72,26 +81,15 @@ class Desk(World):
         format_: str,
         path: Path,
         *,
-        round_name: str = "old",
         given: bool = True,
         dry_run: bool = False,
-        columns: Columns | None = None,
-        encoding: str | None = None,
-        names: Path | None = None,
-        empty: bool = False,
-        **options: object,
+        **options: Any,  # noqa: ANN401 - those of Given and Asked, by name
     ) -> Imported:
         """Import label files, with the pictures of the folder."""
+        of_files = {name: options.pop(name) for name in _OF_FILES if name in options}
         asked = Asked(
-            given=Given(
-                format=LabelFormat(format_),
-                path=path,
-                columns=columns or Columns(),
-                encoding=encoding,
-                names=names,
-                empty=empty,
-            ),
-            round=round_name,
+            given=Given(format=LabelFormat(format_), path=path, **of_files),
+            round=options.pop("round_name", "old"),
             images=self.pictures if given else None,
         )
         return import_labels(self.context, replace(asked, **options), dry_run=dry_run)

@@ -77,7 +77,9 @@ class _Coco:
             if label is None:
                 stated = one.integer("category_id")
                 one.refuse("category_id", f"is {stated}, and the file lists no such category")
-            marks.setdefault(image, []).extend(self._marks(one, label, images[image]))
+            # What has neither box nor outline is lost, and says nothing of its picture.
+            if found := list(self._marks(one, label, images[image])):
+                marks.setdefault(image, []).extend(found)
         self._name_losses_of_file()
         return Reading(
             answers=tuple(

@@ -5,7 +5,6 @@ the task's data as `folder`. A picture in no folder is one nobody has said anyth
 """
 
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 
 from ops.core.importing.neutral import Answer, Mark, Reading, Reference, Shape
 
@@ -17,7 +16,7 @@ def read_folders(names: Iterable[str]) -> Reading:
     answers: list[Answer] = []
     unanswered: list[Reference] = []
     for name in names:
-        *folders, _ = PurePosixPath(name).parts
+        *folders, _ = name.split("/")
         part = folders.pop(0) if folders and folders[0] in _PARTS and len(folders) > 1 else None
         if not folders or (len(folders) == 1 and folders[0] in _PARTS):
             unanswered.append(Reference(name=name))

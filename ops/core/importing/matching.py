@@ -12,10 +12,9 @@ import unicodedata
 from binascii import Error as Base64Error
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from ops.core.importing.neutral import Reference
+from ops.core.importing.neutral import Reference, without_ending
 from ops.core.names import MEDIA_PREFIX
 from ops.core.records import TaskKey
 
@@ -49,11 +48,12 @@ class Pictures:
         self._by_stem: dict[str, list[TaskKey]] = {}
         self._by_fold: dict[str, list[TaskKey]] = {}
         for key in sorted(self.keys):
-            path = PurePosixPath(key)
-            self._by_name.setdefault(path.name, []).append(key)
-            self._by_stem.setdefault(path.stem, []).append(key)
-            self._by_fold.setdefault(path.name.casefold(), []).append(key)
-            self._by_fold.setdefault(path.stem.casefold(), []).append(key)
+            name = _last(key)
+            stem = without_ending(name)
+            self._by_name.setdefault(name, []).append(key)
+            self._by_stem.setdefault(stem, []).append(key)
+            self._by_fold.setdefault(name.casefold(), []).append(key)
+            self._by_fold.setdefault(stem.casefold(), []).append(key)
 
     def find(self, reference: Reference) -> Match:
         """The picture a file means."""
@@ -85,8 +85,8 @@ def _nearest(name: str, keys: Sequence[TaskKey], *, is_stem: bool) -> Sequence[T
 
 
 def _parts(key: TaskKey, *, is_stem: bool) -> list[str]:
-    path = PurePosixPath(MEDIA_PREFIX + key)
-    return list((path.with_suffix("") if is_stem else path).parts)
+    path = MEDIA_PREFIX + key
+    return (without_ending(path) if is_stem else path).split("/")
 
 
 def _shared(one: Sequence[str], other: Sequence[str]) -> int:

@@ -198,6 +198,13 @@ def number(text: str, place: str, source: Source) -> float:
     return value
 
 
+def without_ending(path: str) -> str:
+    """A path without the ending of its file's name: `a/b.c` of `a/b.c.jpg`."""
+    folder, slash, name = path.rpartition("/")
+    stem, dot, _ = name.rpartition(".")
+    return folder + slash + (stem if dot and stem else name)
+
+
 def around(points: Sequence[float]) -> tuple[float, float, float, float]:
     """The box around points given as x1 y1 x2 y2 and so on."""
     across, down = points[0::2], points[1::2]

@@ -6,9 +6,9 @@ the task's data, or for boxes into the region's meta under `csv`.
 """
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import StringIO
 
 from ops.core.documents import Source
 from ops.core.importing.min_rows import ANNOTATION, Row, read_rows
@@ -30,6 +30,8 @@ _PICTURE = ("image", "filename", "file_name", "file", "path", "image_path", "pic
 _LABEL = ("label", "class", "category", "class_name", "labels", "name")
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _BOX = ("x", "y", "width", "height")
+# As a file is read line by line: what other characters Unicode takes for line ends are text.
+_LINES = re.compile(r"[^\n]*\n|[^\n]+")
 _DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -90,7 +92,7 @@ def _text(data: bytes, encoding: str | None, source: Source) -> str:
 def _csv_rows(text: str, source: Source) -> Iterator[Row]:
     header_line = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=header_line.count)
-    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(_LINES.findall(text), delimiter=delimiter, strict=True)
     try:
         header = [name.strip() for name in next(reader)]
         for index, column in enumerate(header):

@@ -8,7 +8,6 @@ segmentation have no place in a record and are named as lost.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import PurePosixPath
 from typing import NoReturn
 from xml.parsers import expat
 
@@ -22,6 +21,7 @@ from ops.core.importing.neutral import (
     Shape,
     label_file,
     number,
+    without_ending,
 )
 from ops.core.pixels import Box, box_of_corners
 from ops.core.records import Json
@@ -71,7 +71,7 @@ def read_voc(name: str, data: bytes) -> Reading:
     root = _parsed(data, source)
     if root.tag != "annotation":
         source.refuse(f"line {root.line}", f"is <{root.tag}>; a VOC file is one <annotation>")
-    stem = Reference(name=str(PurePosixPath(name).with_suffix("")), is_stem=True)
+    stem = Reference(name=without_ending(name), is_stem=True)
     stated = root.said("filename") or root.said("path")
     objects = root.all("object")
     answer = Answer(

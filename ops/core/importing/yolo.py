@@ -9,7 +9,6 @@ text file is no answer at all.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from pathlib import PurePosixPath
 
 from ops.core.documents import Source
 from ops.core.importing.neutral import (
@@ -23,13 +22,14 @@ from ops.core.importing.neutral import (
     label_file,
     number,
     text_of,
+    without_ending,
 )
 
 _BOX = 5
 _SCORED = 6
 _LEAST_OUTLINE = 7
 _ENTRY = re.compile(r"""['"]?(\d+)['"]?\s*:\s*(.+)""", re.ASCII)
-_ITEM = re.compile(r"""\s*('[^']*'|"[^"]*"|[^,'"]+)\s*(?:,|$)""")
+_ITEM = re.compile(r"""\s*((?:'[^']*'|"[^"]*"|[^,'"])+)\s*(?:,|$)""")
 
 
 def read_yolo(name: str, data: bytes, names: Sequence[str], *, keypoints: bool = False) -> Reading:
@@ -65,7 +65,7 @@ def read_yolo(name: str, data: bytes, names: Sequence[str], *, keypoints: bool =
 
 def _picture(name: str) -> Reference:
     """The picture of a label file: the same name below `images/` instead of `labels/`."""
-    parts = list(PurePosixPath(name).with_suffix("").parts)
+    parts = without_ending(name).split("/")
     places = [place for place, part in enumerate(parts[:-1]) if part == "labels"]
     if places:
         parts[places[-1]] = "images"
