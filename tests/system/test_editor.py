@@ -3,19 +3,21 @@
 import base64
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import httpx
 import pytest
 
 from ops.core.canonical import encode_record
-from ops.core.records import Origin
+from ops.core.predictions import ModelVersion, Prediction, canonical_result
+from ops.core.records import Annotation, Origin
+from ops.core.region_origins import Shown, told_origins
 from ops.core.regions import labels
 from ops.local.state import Connection
 from tests.chromium import Page, open_page
 from tests.controls import CASES, Case
-from tests.desk import Desk, item, open_desk, prediction
+from tests.desk import KEY, Desk, item, open_desk, prediction
 
 pytestmark = [pytest.mark.servers, pytest.mark.browser]
 
@@ -157,3 +159,58 @@ def test_a_prediction_taken_over_says_so(desk: Desk, servers: Connection, page: 
     [annotation] = desk.read(case, project, [task]).annotations
     assert annotation.origins == {"b0": Origin.ACCEPTED, "b1": Origin.CHANGED}
     assert annotation.prediction == {"model_version": "m1", "score": 0.5}
+
+
+def test_a_prediction_accepted_and_changed_later_says_both(
+    desk: Desk, servers: Connection, page: Page
+) -> None:
+    """Submitted as proposed, each region is accepted; moved in a later update, it is changed.
+
+    Beside them one is drawn: a person's. Told by the editor's own notes, the same by comparison.
+    """
+    case = _shown(next(case for case in CASES if case.name == "per-region"))
+    project = desk.open(case)
+    [task] = desk.studio.import_tasks(project, [item(case, predictions=[prediction(case)])])
+    _open(page, servers, project, task)
+    page.evaluate(
+        "(() => { const store = Htx.annotationStore;"
+        " if (store.selected.type === 'prediction')"
+        " store.addAnnotationFromPrediction(store.selected);"
+        " Htx.submitAnnotation(); })()"
+    )
+    _wait_for_save(page, desk, project, task)
+    [accepted] = desk.read(case, project, [task]).annotations
+    assert accepted.origins == {"b0": Origin.ACCEPTED, "b1": Origin.ACCEPTED}
+    assert _compared(accepted, case) == accepted.origins
+
+    _open(page, servers, project, task)
+    page.wait_for(f"!!{_STORE} && Htx.annotationStore.annotations.some(one => one.pk)")
+    page.evaluate(
+        "(() => { const store = Htx.annotationStore;"
+        " store.selectAnnotation(store.annotations.find(one => one.pk).id); })()"
+    )
+    page.wait_for(f"{_STORE}.regions.some(one => one.cleanId === 'b1')")
+    page.evaluate(
+        "(() => { const box = Htx.annotationStore.selected.regions"
+        ".find(one => one.cleanId === 'b1');"
+        " box.setPositionInternal(12, 13, 8, 9, 0); box.notifyDrawingFinished();"
+        " Htx.updateAnnotation(); })()"
+    )
+    for _ in range(100):
+        [changed] = desk.read(case, project, [task]).annotations
+        if changed.updated_at != accepted.updated_at:
+            break
+        page.evaluate("new Promise(done => setTimeout(done, 200))")
+    else:
+        pytest.fail("the editor saved nothing")
+    assert changed.origins == {"b0": Origin.ACCEPTED, "b1": Origin.CHANGED}
+    assert _compared(changed, case) == changed.origins
+
+
+def _compared(annotation: Annotation, case: Case) -> Mapping[str, Origin]:
+    """What the regions say by themselves, without the editor's notes."""
+    of = ModelVersion(model="m", version="1")
+    result = canonical_result(KEY, of, case.first, size=None)
+    said = Prediction(key=KEY, score=0.5, result=result)
+    shown = Shown(model_version=str(of), since="2000-01-01T00:00:00.000000Z", prediction=said)
+    return told_origins(annotation.result, [shown], saved_at=annotation.updated_at).origins
