@@ -82,9 +82,10 @@ class Git:
 class Dvc:
     """DVC: `dvc add` of the folder, `dvc push` to a folder."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, folder: str = "annotations") -> None:
         self._work = directory / "work"
         self._work.mkdir()
+        self._folder = folder
         self._dvc = str(_find_dvc())
         self._environment = {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(directory / "site")}
         _run(self._work, "git", "init")
@@ -107,9 +108,17 @@ class Dvc:
         """Say which files differ between the last two versions that were kept."""
         self._do("diff", "HEAD~1", "HEAD")
 
+    def pull(self, directory: Path, *, new: bool = False) -> None:
+        """Bring the files into a directory: with `new` as somebody does who has nothing of them."""
+        if new:
+            shutil.copytree(
+                self._work, directory, ignore=shutil.ignore_patterns("cache", "tmp", self._folder)
+            )
+        _run(directory, self._dvc, "pull", **self._environment)
+
     def _add(self, files: Mapping[str, bytes]) -> None:
         _write(self._work, files)
-        self._do("add", "annotations")
+        self._do("add", self._folder)
 
     def _do(self, *arguments: str) -> None:
         _run(self._work, self._dvc, *arguments, **self._environment)

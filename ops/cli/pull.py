@@ -1,5 +1,6 @@
 """`ops dataset pull`."""
 
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,11 +11,14 @@ from ops.cli.dataset import Ref, app
 from ops.cli.output import Result, Warn
 from ops.cli.session import Session
 from ops.cli.verb import verb
+from ops.core.exporting.words import Format, MediaMode, Policy
 from ops.core.pulls import FILE_NAME, Choice
 from ops.core.records import Json
+from ops.errors import UsageError
 
 if TYPE_CHECKING:
-    from ops.runner.pull import Pulled
+    from ops.runner.context import Context
+    from ops.runner.pull import Order, Pulled
 
 _MOST_JOBS = 256
 _SHOWN = 10
@@ -53,6 +57,14 @@ def pull(
         str | None,
         typer.Option(metavar="NAME[:PART]", help="Only tasks of a split, or of one part of it."),
     ] = None,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="Then export it, too, into a folder of DIR."),
+    ] = None,
+    policy: Annotated[
+        Policy | None,
+        typer.Option(help="With --format: whose answer counts where a task has several."),
+    ] = None,
     media: Annotated[
         Media,
         typer.Option(help="link: share the bytes with the cache, read-only; no disk is used."),
@@ -74,10 +86,20 @@ def pull(
     was stopped, it reads only what is missing; what was read once is kept in a cache and costs no
     request, in whatever directory or version. Pulling another version into the same directory
     changes just what differs; files no pull wrote are named and left alone.
+
+    Raises:
+        UsageError: --policy without --format.
     """
     from ops.runner.pull import Order
     from ops.runner.pull import pull as carry_out
 
+    if policy is not None and form is None:
+        raise UsageError(
+            "options-exclude",
+            "--policy is for --format: a pull itself holds every answer",
+            unchanged="nothing was read or written",
+            hint="ops dataset pull --out DIR --format coco --policy latest",
+        )
     order = Order(
         choice=Choice.of(labeled_only=labeled_only, where=where, split=split),
         jobs=jobs,
@@ -86,8 +108,47 @@ def pull(
         dry_run=dry_run,
     )
     place = session.directory / out.expanduser()
-    pulled = carry_out(session.lake_context(), ref, out=place, order=order)
-    return _result(pulled, ref=ref, place=place, dry_run=dry_run)
+    context = session.lake_context()
+    pulled = carry_out(context, ref, out=place, order=order)
+    result = _result(pulled, ref=ref, place=place, dry_run=dry_run)
+    if form is None:
+        return result
+    beside = place / f"export-{form.value}"
+    if not dry_run:
+        _export(context, pulled, out=beside, wanted=_Wanted(form=form, policy=policy, order=order))
+    done = f"{'would export' if dry_run else 'exported'} it as {form.value} into {beside}"
+    data = {**result.data, "export": str(beside)}
+    return replace(result, data=data, body=[*result.body, done])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """An export beside a pull."""
+
+    form: Format
+    policy: Policy | None
+    order: "Order"
+
+
+def _export(context: "Context", pulled: "Pulled", *, out: Path, wanted: _Wanted) -> None:
+    """Export what was pulled; its pictures come from the cache."""
+    from ops.runner.export import Order, export_dataset
+
+    order = Order(
+        format=wanted.form,
+        media=_MEDIA.get(wanted.form, MediaMode.URI),
+        policy=wanted.policy,
+        choice=wanted.order.choice,
+        jobs=wanted.order.jobs,
+    )
+    export_dataset(context, pulled.commit, out=out, order=order)
+
+
+_MEDIA = {
+    **dict.fromkeys((Format.COCO, Format.YOLO, Format.VOC), MediaMode.LINK),
+    Format.HF: MediaMode.COPY,
+}
+"""How an export has its pictures, where its format has any."""
 
 
 def _result(pulled: "Pulled", *, ref: str, place: Path, dry_run: bool) -> Result:
