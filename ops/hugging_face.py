@@ -88,9 +88,11 @@ class HuggingFace:
     def _written(self) -> Iterator[Piece]:
         tasks, self._waiting = self._waiting, []
         is_copied = self._plan.media is MediaMode.COPY
-        pictures = iter(self._read([task.key for task in tasks]) if is_copied else ())
+        there = [task.key for task in tasks if task.has_picture and is_copied]
+        pictures = dict(zip(there, self._read(there), strict=True))
         for task in tasks:
-            image = {"bytes": next(pictures), "path": task.key} if is_copied else None
+            data = pictures.get(task.key)
+            image = None if data is None else {"bytes": data, "path": task.key}
             part = task.part or _TRAIN
             for answer in task.chosen.answers:
                 row = {**self._row(task, answer), "image": image}

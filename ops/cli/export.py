@@ -124,10 +124,13 @@ def _warnings(found: "Exported") -> list[Warn]:
                 "are where people saw them, so a reader must turn the pictures upright",
             )
         )
-    said += [
-        Warn(code="picture-gone", message=f"the picture of {key} is gone", subject=key)
-        for key in found.gone[:_SHOWN]
-    ]
+    for code, what, keys in (
+        ("picture-gone", "pictures are gone", found.facts.gone),
+        ("picture-replaced", "pictures are not those people labeled", found.facts.replaced),
+    ):
+        if keys:
+            names = ", ".join(keys[:_SHOWN]) + (" …" if len(keys) > _SHOWN else "")
+            said.append(Warn(code=code, message=f"{len(keys)} {what}: {names}", subject=keys[0]))
     return said
 
 

@@ -68,14 +68,12 @@ class Exported:
         facts: what `export.json` says of it.
         out: where it is.
         file_count, size_bytes: of it; 0 with a dry run.
-        gone: tasks whose picture is not in the commit any more.
     """
 
     facts: Facts
     out: Path
     file_count: int = 0
     size_bytes: int = 0
-    gone: Sequence[TaskKey] = ()
 
     def as_json(self) -> dict[str, Json]:
         """The export for programs."""
@@ -84,7 +82,6 @@ class Exported:
             "out": str(self.out),
             "files": self.file_count,
             "size_bytes": self.size_bytes,
-            "pictures_gone": list(self.gone),
         }
 
 
@@ -113,13 +110,12 @@ def export_dataset(
     if dry_run:
         deque(work.pieces(read=_no_pictures), maxlen=0)
         work.refuse()
-        return Exported(facts=work.facts(), out=out, gone=work.gone)
+        return Exported(facts=work.facts(), out=out)
     with writing(out), new_export(out, name=context.new_id()[:12]) as folder:
         folder.write(work.pieces(read=work.read_pictures))
         work.refuse()
         work.bring_pictures(folder)
         files = list(folder.files())
-        folder.check_names([one.path for one in files])
         facts = work.facts()
         folder.finish(facts.encode(files))
     return Exported(
@@ -127,7 +123,6 @@ def export_dataset(
         out=out,
         file_count=len(files) + 1,
         size_bytes=sum(one.size_bytes for one in files),
-        gone=work.gone,
     )
 
 
@@ -143,7 +138,8 @@ class _Export:
         self._unfit = Unfit()
         # Where each exported task's picture belongs.
         self._places: dict[TaskKey, str] = {}
-        self.gone: list[TaskKey] = []
+        self._gone: list[TaskKey] = []
+        self._replaced: list[TaskKey] = []
         self._parts = self._read_parts()
         self._keys = self._chosen()
         config, ontology = read_ontology(context.lake, self._commit)
@@ -226,9 +222,12 @@ class _Export:
             yield task
 
     def _keep_place(self, task: ExportTask, writer: Writer) -> None:
-        if task.key not in self._images:
-            self.gone.append(task.key)
-        elif self._plan.pictures_are_files and self._order.format is not Format.HF:
+        if not task.has_picture:
+            self._gone.append(task.key)
+            return
+        if self._images[task.key].checksum != task.record.task.media.checksum:
+            self._replaced.append(task.key)
+        if self._plan.pictures_are_files and self._order.format is not Format.HF:
             self._places[task.key] = writer.picture_path(task) or ""
 
     def refuse(self) -> None:
@@ -289,6 +288,8 @@ class _Export:
             losses=self._writer.losses,
             where=choice.where,
             split=choice.split,
+            gone=self._gone,
+            replaced=self._replaced,
         )
 
 

@@ -38,6 +38,7 @@ class ExportFolder:
 
         Raises:
             OSError: one cannot be written.
+            InvalidDataError: a path cannot be a file, or two would be the same on this disk.
         """
         try:
             for piece in pieces:
@@ -46,6 +47,7 @@ class ExportFolder:
             for sink in self._open.values():
                 sink.close()
             self._open.clear()
+        self.check_names(self._parts)
         self._join()
 
     def _sink(self, piece: Piece) -> BinaryIO:
@@ -56,6 +58,8 @@ class ExportFolder:
         if len(self._open) == _MOST_OPEN:
             _, oldest = self._open.popitem(last=False)
             oldest.close()
+        if piece.path not in self._parts:
+            refuse_names([piece.path], ignores_case=False)
         path = self._path(*place)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._parts[piece.path] = max(piece.part, self._parts.get(piece.path, 0))

@@ -99,6 +99,7 @@ def _task(record: Record, selected: Selected) -> ExportTask:
         chosen=chosen,
         part=selected.parts.get(key, "") if selected.parts is not None else "",
         size=size_of(record, chosen.answers, selected.sizes(key)),
+        has_picture=key in selected.images,
     )
 
 

@@ -17,6 +17,7 @@ from ops.errors import (
     RefusedError,
     UsageError,
 )
+from ops.ports import Upload
 from ops.runner.export_files import ExportFolder, listed_files, new_export
 from ops.runner.fetch import refuse_names
 from tests.exporting.scene import (
@@ -27,6 +28,7 @@ from tests.exporting.scene import (
     entry,
     five_states,
     json_of,
+    rows_of,
     scene,
 )
 
@@ -254,3 +256,34 @@ def test_where_takes_its_tasks_alone(tmp_path: Path) -> None:
         "tasks": 1, "labeled": 0, "empty": 1, "skipped": 0, "unfinished": 0, "quarantined": 0,
     }  # fmt: skip
     assert facts["where"] == "state = 'empty'"
+
+
+def test_pictures_that_changed_are_named(tmp_path: Path) -> None:
+    """Gone ones have no place, others are not those people labeled; nothing is left out."""
+    labeled = [answer(box("brie", (1, 2, 3, 4)))]
+    made = scene({"gone.png": labeled, "other.png": [answer()], "same.png": [answer()]})
+    made.put(Upload(path="images/other.png", data=b"another picture"))
+    made.lake.create_branch("by-hand", "main")
+    made.lake.delete_many("by-hand", ["images/gone.png"])
+    made.lake.commit("by-hand", "gone", {})
+    made.lake.merge("by-hand", "main", "gone", {})
+    for form in Format:
+        out = tmp_path / form
+        made.export(out, form, media=MediaMode.COPY)
+        facts = json_of(out / "export.json")
+        assert facts["pictures_gone"] == ["gone.png"]
+        assert facts["pictures_replaced"] == ["other.png"]
+        assert facts["exported"] == {"labeled": 1, "empty": 2}
+        places = {row["key"]: bool(row["picture"]) for row in rows_of(out / "states.csv")}
+        assert places == {"gone.png": False, "other.png": True, "same.png": True}
+
+
+def test_a_name_no_file_can_have_is_named(tmp_path: Path) -> None:
+    """Longer than disks take: in a format with a file a picture."""
+    key = "x" * 253 + ".png"
+    made = scene({key: [answer()]})
+    with pytest.raises(InvalidDataError) as caught:
+        made.export(tmp_path / "out", Format.VOC)
+    assert caught.value.code == "no-file-name"
+    assert not list(tmp_path.iterdir())
+    made.export(tmp_path / "out", Format.COCO)

@@ -10,7 +10,7 @@ from ops.core.documents import Fields, Source, parse
 from ops.core.encoding import encode
 from ops.core.exporting.files import FACTS_FILE, Counted, Losses, Plan
 from ops.core.exporting.words import Format, Policy
-from ops.core.records import Json
+from ops.core.records import Json, TaskKey
 
 SCHEMA = "ops.export/1"
 
@@ -32,6 +32,8 @@ class Facts:
         ref: what was asked for; the plan names its commit.
         where, split: how tasks were chosen, and parted.
         counted: the tasks by state, and what became of them.
+        gone, replaced: exported tasks whose picture is not in the commit any more, or is another
+            one than people labeled.
     """
 
     plan: Plan
@@ -43,6 +45,8 @@ class Facts:
     losses: Losses
     where: str | None = None
     split: str | None = None
+    gone: Sequence[TaskKey] = ()
+    replaced: Sequence[TaskKey] = ()
 
     def as_mapping(self) -> dict[str, Json]:
         """Everything but the files."""
@@ -77,6 +81,8 @@ class Facts:
             "outvoted": counted.outvoted,
             "ties": counted.ties,
             "turned_pictures": counted.turned_count,
+            "pictures_gone": list(self.gone),
+            "pictures_replaced": list(self.replaced),
             "lost": dict(sorted(self.losses.counts.items())),
             "rewritten": dict(sorted(self.losses.rewritten.items())),
             "ontology_digest": plan.ontology.digest,

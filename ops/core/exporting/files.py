@@ -48,12 +48,14 @@ class ExportTask:
         chosen: which of its answers are exported.
         part: its part of the split; empty where there is none.
         size: width and height of the picture as its annotators saw it, or None where unknown.
+        has_picture: its picture is in the commit.
     """
 
     record: Record
     chosen: Chosen
     part: str = ""
     size: tuple[int, int] | None = None
+    has_picture: bool = True
 
     @property
     def key(self) -> TaskKey:
@@ -129,6 +131,14 @@ class Losses:
         for one in answers:
             if not one.is_choice:
                 self.lose(f"answers of type {one.type}")
+
+
+class HasPictures(Protocol):
+    """Says where pictures are in an export."""
+
+    def picture_path(self, task: ExportTask) -> str | None:
+        """Where the export's own picture of a task is."""
+        ...
 
 
 class Writer(Protocol):
@@ -229,9 +239,9 @@ def _state_row(task: ExportTask, plan: Plan, writer: Writer) -> Sequence[str]:
     )
 
 
-def picture_of(task: ExportTask, plan: Plan, writer: Writer) -> str | None:
+def picture_of(task: ExportTask, plan: Plan, writer: HasPictures) -> str | None:
     """Where a task's picture is: a path within the export, an address, or nowhere."""
-    if plan.media is MediaMode.NONE:
+    if plan.media is MediaMode.NONE or not task.has_picture:
         return None
     if plan.media is MediaMode.URI:
         return plan.address(task.key)

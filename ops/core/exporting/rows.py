@@ -8,8 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, TypeAlias
 
-from ops.core.exporting.files import ExportTask, Losses, Piece, Plan, csv_line
-from ops.core.exporting.words import MediaMode
+from ops.core.exporting.files import ExportTask, Losses, Piece, Plan, csv_line, picture_of
 from ops.core.lines import line
 from ops.core.records import Annotation, Json
 from ops.core.regions import is_relation, labels, value_of
@@ -83,11 +82,7 @@ class Rows:
 
     def picture(self, task: ExportTask) -> str | None:
         """Where the task's picture is."""
-        if self.plan.media is MediaMode.URI:
-            return self.plan.address(task.key)
-        if self.plan.pictures_are_files and task.chosen.exported_as:
-            return self.picture_path(task)
-        return None
+        return picture_of(task, self.plan, self)
 
 
 class Csv(Rows):
