@@ -83,6 +83,9 @@ def test_predictions_are_proposed_and_never_counted(
         ann = people.ensure_member("ann@example.org")
         tasks = {str(row.key): row.id for row in studio.task_rows(project)}
         assert line.do("round", "sync", "first")["data"]["counts"]["unfinished"] == 10
+        # What the label stream hands out: nothing, unless the project names a model version.
+        handed = studio.http.get(f"/api/projects/{project}/next/").json()["predictions"]
+        assert [one["model_version"] for one in handed] == ["cheese-net@1"]
         accepted = regions(studio, tasks["p000.png"])
         first, second = regions(studio, tasks["p001.png"])
         own = {**moved(moved(accepted[0], "y", 61)), "id": "own"}
