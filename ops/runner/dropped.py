@@ -104,7 +104,7 @@ def delete_dropped(context: Context, round_: Round) -> int:
         left = [row for row in rows if row.id not in deleted]
         if not left:
             break
-        before = round_at(context, round_, amendment.onto)
+        before = _round_at(context, round_, amendment.onto)
         held, gone = _judge(context, before, left, amendment)
         context.studio.delete_tasks(round_.project, gone)
         deleted.update(gone)
@@ -136,7 +136,7 @@ def _judge(
     return sorted(answered), sorted(gone)
 
 
-def round_at(context: Context, round_: Round, commit: CommitId) -> Round:
+def _round_at(context: Context, round_: Round, commit: CommitId) -> Round:
     """The round as it was at a commit of its branch. Three requests."""
     lake = context.lake
     manifest = read_manifest(lake, commit, round_.name) or round_.manifest

@@ -26,7 +26,6 @@ from ops.runner.dropped import (
     index_without,
     known_ids,
     records_without,
-    round_at,
 )
 from ops.runner.selection import Choice, choose_tasks, task_states
 from ops.runner.selection_facts import Offered, gather, pinned, with_query
@@ -115,7 +114,7 @@ def _go_on_adding(
     if not dry_run:
         remove_amend_branches(context, name)
         if done is not None:
-            _remove_hollow(context, round_, done)
+            _remove_hollow(context, round_)
         steps = start_round(context, name, Selection()).steps
     return Amended(
         round=name,
@@ -126,17 +125,16 @@ def _go_on_adding(
     )
 
 
-def _remove_hollow(context: Context, round_: Round, done: Amendment) -> None:
+def _remove_hollow(context: Context, round_: Round) -> None:
     """Remove tasks that a killed import left without the annotations it was to put there.
 
-    Only of this amendment, and only what no sync has seen: later it is people who deleted them. One
-    request where annotations were put before annotators, and a few for what they are of.
+    Only what no sync has seen, and the add began with one: later it is people who deleted them. One
+    request a 1 000 tasks where annotations were put before annotators, else none.
     """
     known = {row.key for row in round_.index.seen.values()}
     fresh = {key for key, one in round_.tasks.items() if one.carried and key not in known}
     if not fresh:
         return
-    fresh -= round_at(context, round_, done.onto).tasks.keys()
     hollow = [
         row.id
         for row in context.studio.task_rows(round_.project)

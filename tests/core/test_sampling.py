@@ -76,10 +76,11 @@ def test_a_shared_sample_holds_each_group_in_proportion(
 
 def test_values_of_other_types_are_other_groups() -> None:
     """The text "1" is not the number 1."""
-    keys = [TaskKey(name) for name in "abcd"]
-    groups = {keys[0]: 1, keys[1]: "1", keys[2]: None}
-    taken = stratified(keys, 3, 0, groups)
-    assert {keys[0], keys[1]} <= set(taken)
+    keys = [TaskKey(f"k{number}") for number in range(20)]
+    groups: dict[TaskKey, object] = {key: 1 if n < 10 else "1" for n, key in enumerate(keys)}
+    for seed in range(5):
+        taken = stratified(keys, 10, seed, groups)
+        assert len(set(taken) & set(keys[:10])) == 5
 
 
 @pytest.mark.parametrize(

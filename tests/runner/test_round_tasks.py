@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from ops.core.amendments import AmendmentKind
-from ops.core.names import RECORD_PREFIX, record_key
+from ops.core.names import RECORD_PREFIX, manifest_path, record_key
 from ops.core.records import TaskKey
 from ops.core.rounds import Manifest
 from ops.core.selection import Selection
@@ -171,6 +171,7 @@ def test_answers_are_discarded_by_name_and_stay_in_history() -> None:
     assert found.amendment is not None
     assert found.amendment.discarded == keys(0)
     check_law(world)
+    assert round_status(world.context, "cheese").annotators == {}
     assert world.lake.read(found.amendment.onto, f"{RECORD_PREFIX}p000.png.json") is not None
     assert not [path for path in world.records("round-cheese") if "p000" in path]
 
@@ -203,6 +204,44 @@ def test_an_edit_round_drops_what_nobody_changed_and_adds_editable_tasks() -> No
     assert [path for path in before if before[path] != after[path]] == [
         f"{RECORD_PREFIX}p004.png.json"
     ]
+
+
+def test_labeled_tasks_are_dropped_by_any_wish() -> None:
+    """Not only by their names: the first of them, or some by chance."""
+    world = World()
+    start_round(world.context, "first", Selection(limit=4))
+    for number in range(4):
+        world.label(f"p{number:03}.png", "brie")
+    finish_round(world.context, "first")
+    start_round(world.context, "cheese", Selection(labeled_too=True))
+    assert drop_tasks(world.context, "cheese", Selection(limit=1)).keys == keys(0)
+    assert drop_tasks(world.context, "cheese", Selection(where="label = 'brie'", limit=2)).keys == (
+        keys(1, 2)
+    )
+    assert in_round(world) == [*keys(3, 4, 5)]
+
+
+def test_another_ones_amendment_is_not_taken_for_ones_own() -> None:
+    """Two of one head use one branch: what is merged is looked at first."""
+    world = opened()
+    rivals = world.another("rita@example.org")
+
+    def write(method: str) -> None:
+        if method == "commit":
+            world.watch(lambda _: None, lambda _: None)
+            [branch] = [name for name, _ in world.lake.branches("amend-")]
+            path = manifest_path("cheese")
+            stated = world.lake.read("round-cheese", path) or b""
+            rivals.lake.write_many(
+                branch, [Upload(path=path, data=stated.replace(b"lena", b"rita"))]
+            )
+
+    sync_round(world.context, "cheese")
+    world.watch(write, lambda _: None)
+    with pytest.raises(ConflictError, match="just now"):
+        add_tasks(world.context, "cheese", named(4))
+    check_law(world)
+    assert in_round(world) == [*keys(0, 1, 2)]
 
 
 def test_an_added_task_without_the_labels_to_be_changed_is_imported_again() -> None:
