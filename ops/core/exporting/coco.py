@@ -212,5 +212,5 @@ def mask_box(mask: bytes, size: tuple[int, int]) -> tuple[int, int, int, int]:
     return columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1
 
 
-def _text(value: Mapping[str, Json]) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+# Made once: an encoder an entry costs more than the entry.
+_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode

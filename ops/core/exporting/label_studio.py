@@ -13,6 +13,9 @@ from ops.core.exports import KEY_FIELD, identity_number
 from ops.core.records import Annotation, Json, TaskState
 from ops.core.regions import is_relation, value_of
 
+# Made once: an encoder an entry costs more than the entry.
+_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
 
 class _Document:
     """One JSON array."""
@@ -42,7 +45,7 @@ class _Document:
     def entry(self, value: Mapping[str, Json]) -> Piece:
         """One value of the array."""
         self._count += 1
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = _text(value)
         return Piece(self.path, f"{',' if self._count > 1 else ''}\n{text}".encode())
 
     def data(self, task: ExportTask) -> dict[str, Json]:
