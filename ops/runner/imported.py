@@ -21,7 +21,7 @@ from ops.core.rounds import Manifest, RoundState
 from ops.core.task_list import RoundTask
 from ops.errors import InvalidDataError, RefusedError
 from ops.ports import Lake, Upload
-from ops.runner.context import Context, branch_manifest
+from ops.runner.context import Context, branch_manifest, read_manifest, read_tasks
 from ops.runner.every_record import every_record
 
 
@@ -144,7 +144,7 @@ def said_before(
 ) -> Mapping[tuple[TaskKey, str], Known]:
     """What is there of some tasks: main's annotations, and every import's, by task and identity.
 
-    Cost: two listings, one read an earlier import, two an open round, and one a record that the
+    Cost: two listings, three reads an earlier import or open round, and one a record that the
     snapshot lacks. What people made of an import does not hide what it brought.
 
     Args:
@@ -155,22 +155,31 @@ def said_before(
     """
     known: dict[tuple[TaskKey, str], Known] = {}
     lake = context.lake
-    ended = [f.path for f in lake.list_objects(base, MANIFEST_PREFIX)]
-    imports = [path for path in ended if path.endswith(IMPORT_SUFFIX)]
-    for path, data in lake.read_many(base, imports):
-        _note(known, decode_import(data, _round_of(path)), keys)
+    stored = {
+        key: decode_record(data, key=key) for key, data in every_record(lake, base) if key in keys
+    }
+    _note(known, stored.values(), stored)
+    listed = [found.path for found in lake.list_objects(base, MANIFEST_PREFIX)]
+    for path in listed:
+        if path.endswith(IMPORT_SUFFIX):
+            # What was dropped from the round, or never came to a record, is not there.
+            name = path.removeprefix(MANIFEST_PREFIX).removesuffix(IMPORT_SUFFIX)
+            _note(known, _reviewed(lake, base, name), stored)
     for branch, _ in lake.branches(round_branch("")):
         name = branch_round(branch)
         manifest = branch_manifest(lake, name) if name and name != but else None
         if manifest is not None and manifest.state in {RoundState.STARTING, RoundState.OPEN}:
-            _note(known, read_import(lake, branch, manifest).values(), keys)
-    stored = (decode_record(data, key=key) for key, data in every_record(lake, base) if key in keys)
-    _note(known, stored, keys)
+            _note(known, _reviewed(lake, branch, manifest.name), keys)
     return known
 
 
-def _round_of(path: str) -> str:
-    return path.removeprefix(MANIFEST_PREFIX).removesuffix(IMPORT_SUFFIX)
+def _reviewed(lake: Lake, ref: str, name: str) -> Iterator[Record]:
+    """What a round's import brought of the tasks the round has at a ref. Up to three requests."""
+    manifest = read_manifest(lake, ref, name)
+    if manifest is not None and manifest.import_digest is not None:
+        tasks = read_tasks(lake, ref, manifest)
+        found = read_import(lake, ref, manifest)
+        yield from (record for key, record in found.items() if key in tasks)
 
 
 def _note(

@@ -40,6 +40,7 @@ from ops.ports import Commit, Lake
 from ops.runner.context import Context, main_head, read_manifest
 from ops.runner.dataset import resolve
 from ops.runner.gates import gate_state
+from ops.runner.imported import read_import
 from ops.runner.sources import look_at_sources
 from ops.runner.verify_state import StateAudit
 
@@ -336,6 +337,7 @@ class _Audit:
             assert manifest is not None, "it was listed"  # noqa: S101
             task_list = self._lake.read(self.commit, tasks_path(name))
             keys = {entry.task.key for entry in decode_tasks(task_list or b"", name)}
+            read_import(self._lake, self.commit, manifest)
         except InvalidDataError as error:
             yield round_problem(name, error.message)
             return

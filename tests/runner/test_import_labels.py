@@ -10,12 +10,14 @@ from ops.core.canonical import decode_record
 from ops.core.label_config import LabelKind
 from ops.core.names import import_path
 from ops.core.pixels import corners_of_box, to_pixels
-from ops.core.records import Json, Origin, TaskState
+from ops.core.records import Json, Origin, TaskKey, TaskState
 from ops.core.regions import value_of
 from ops.core.selection import Selection
 from ops.errors import ConflictError, OpsError, RefusedError
+from ops.ports import Upload
 from ops.runner.abort import abort_round
 from ops.runner.finish import finish_round
+from ops.runner.round_tasks import drop_tasks
 from ops.runner.start import start_round
 from ops.runner.sync import sync_round
 from tests.runner.importing import Desk, voc
@@ -341,3 +343,31 @@ def test_a_later_round_keeps_the_data_of_a_task(desk: Desk) -> None:
     finish_round(choices.context, "more")
     record = choices.record("a.jpg")
     assert (record.task.data, len(record.annotations)) == ({"shop": "north"}, 2)
+
+
+def test_a_task_dropped_from_the_round_can_be_imported_again(desk: Desk) -> None:
+    """Its labels never came to main, though the round's import had them."""
+    folder = two_files(desk)
+    desk.take("voc", folder)
+    sync_round(desk.context, "old")
+    one = Selection(keys=(TaskKey("a.jpg"),))
+    with pytest.raises(RefusedError) as caught:
+        drop_tasks(desk.context, "old", one)
+    assert caught.value.code == "answered-tasks"
+    drop_tasks(desk.context, "old", one, discard_answers=True)
+    assert finish_round(desk.context, "old").counts.tasks == 1
+    again = desk.take("voc", folder, round_name="again")
+    assert (again.there, again.counts.labeled) == (("b.jpg",), 1)
+    assert finish_round(desk.context, "again").counts.labeled == 1
+
+
+def test_an_import_that_somebody_edits_in_the_repository_is_noticed(desk: Desk) -> None:
+    """By the round, before anything is taken from it."""
+    desk.take("voc", two_files(desk))
+    sync_round(desk.context, "old")
+    path = import_path("old")
+    data = desk.lake.read("round-old", path) or b""
+    desk.lake.write_many("round-old", [Upload(path=path, data=data.replace(b"cat", b"dog"))])
+    with pytest.raises(OpsError) as caught:
+        sync_round(desk.context, "old", full=True)
+    assert (caught.value.code, caught.value.subject) == ("import-list", path)

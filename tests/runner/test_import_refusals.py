@@ -331,3 +331,11 @@ def test_yolo_and_folders_bring_their_own_pictures(tmp_path: Path) -> None:
     assert (found.pictures, found.counts.labeled, found.unanswered) == (3, 2, ("c.jpg",))
     assert found.added
     assert found.added.added == ("c.jpg", "cat/a.jpg", "dog/b.jpg")
+
+
+def test_pictures_that_were_never_pulled_are_named_first(desk: Desk) -> None:
+    """Not as broken pictures: with the command that pulls them."""
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 9\n"
+    (desk.pictures / "a.jpg").write_text(pointer)
+    path = desk.write("a.xml", voc("a.jpg", ("cat", 1, 2, 3, 4)))
+    assert refused(desk, "voc", path).code == "not-pulled"
