@@ -5,9 +5,11 @@ import doctest
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -148,6 +150,26 @@ def test_every_example_of_the_docstrings_runs(
     assert runner.failures == 0, "".join(said)
 
 
+def blocks() -> list[str]:
+    """The Python in the how-to page."""
+    text = (ROOT / "docs" / "how-to" / "train.md").read_text("utf-8")
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(blocks())))
+def test_every_example_of_the_how_to_runs(place: Place, settings: Path, number: int) -> None:
+    """As it stands there, on this repository; what takes torch by the Python that has it."""
+    code = blocks()[number].replace('"cheese"', repr(place.context.lake.repository))
+    needs_torch = "import DataLoader" in code
+    if needs_torch:
+        need_torch()
+        code = f"import sys\nsys.path += {packages()!r}\n{code}"
+    del settings
+    done = run_python(DEBIAN if needs_torch else Path(sys.executable), f"exec({code!r})")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
 def test_every_public_method_has_an_example() -> None:
     """Or is explained by the class's."""
     public = {name for name in vars(Dataset) if not name.startswith("_")}
@@ -277,6 +299,26 @@ def test_two_peoples_answers_need_a_policy(place: Place, settings: Path) -> None
     assert refused.value.code == "no-such-policy"
 
 
+def test_an_export_may_lie_beside_a_pull(place: Place, settings: Path) -> None:
+    """In the format a trainer takes, with the pictures that were just pulled."""
+    environment = {**os.environ, "OPS_REPOSITORY": place.context.lake.repository}
+    pull = ["dataset", "pull", "v2", "--out", "data", "--format", "coco", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "ops", *pull],
+        cwd=settings,
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    beside = settings / "data" / "export-coco"
+    [document] = [json.loads(path.read_bytes()) for path in beside.glob("annotations/*.json")]
+    assert len(document["annotations"]) == 3
+    assert {path.name for path in beside.glob("images/*")} == {f"p00{n}.png" for n in range(3)}
+    assert json.loads(done.stdout)["data"]["extra"] == []
+
+
 def test_runs_lead_back_to_the_commit(place: Place, settings: Path) -> None:
     """Numbers of other libraries are taken as numbers; what is none is refused."""
     dataset = place.dataset("v1")
@@ -403,23 +445,36 @@ for method, workers in (("fork", 2), ("spawn", 1)):
 """
 
 
+FIND = "import sys, importlib.util; sys.exit(importlib.util.find_spec('torch') is None)"
+
+
+@cache
 def has_torch() -> bool:
     """Whether Debian's own Python has PyTorch, which this project's lock leaves out: 3 GB."""
     done = subprocess.run(
-        [str(DEBIAN), "-c", "import torch"], capture_output=True, check=False
+        [str(DEBIAN), "-c", FIND], capture_output=True, check=False
     ) if DEBIAN.exists() else None  # fmt: skip
     return done is not None and done.returncode == 0
 
 
-def test_torchs_own_loader_takes_it(place: Place, settings: Path) -> None:
-    """With workers forked and spawned: pictures, boxes and class ids as they were said."""
+def need_torch() -> None:
+    """Skip loudly where there is none; CI has it."""
     if not has_torch():
         if os.environ.get("CI"):
             pytest.fail("python3-torch is not installed")
         pytest.skip("NO TORCH: apt-get install --no-install-recommends python3-torch")
+
+
+def packages() -> list[str]:
+    """Where this environment's packages are: another Python of this version takes them, too."""
+    return [path for path in sys.path if path.endswith("site-packages")]
+
+
+def test_torchs_own_loader_takes_it(place: Place, settings: Path) -> None:
+    """With workers forked and spawned: pictures, boxes and class ids as they were said."""
     del settings
-    packages = [path for path in sys.path if path.endswith("site-packages")]
-    code = TORCH.format(packages=packages, repository=place.context.lake.repository)
+    need_torch()
+    code = TORCH.format(packages=packages(), repository=place.context.lake.repository)
     done = run_python(DEBIAN, code)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
