@@ -5,6 +5,7 @@ import io
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -27,6 +28,7 @@ from tests.exporting.scene import (
     scene,
 )
 from tests.readers import readers_python
+from tests.tree import ROOT
 
 _Library: TypeAlias = Any
 """What a library gives: they ship partial types, or none."""
@@ -355,3 +357,32 @@ def test_choices_alone_are_a_classification(tmp_path: Path) -> None:
     made.export(tmp_path / "out", Format.YOLO)
     assert (tmp_path / "out" / "labels" / "all" / "p.txt").read_text() == ""
     assert "p.png,,ann@example.org," in (tmp_path / "out" / "choices.csv").read_text()
+
+
+_WITHOUT_EXTRA = """
+import sys
+sys.modules["datasets"] = None
+from pathlib import Path
+from ops.cli.output import error_text
+from ops.core.exporting.words import Format
+from ops.errors import ConfigurationError
+from tests.exporting.scene import five_states
+try:
+    five_states().export(Path(sys.argv[1]), Format.HF)
+except ConfigurationError as error:
+    print(error_text(error))
+"""
+
+
+def test_without_its_extra_a_format_says_what_to_install(tmp_path: Path) -> None:
+    """In a process that cannot import it; nothing is written."""
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_EXTRA, tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert done.stdout.startswith("error[extra-missing]")
+    assert "pip install 'labeling-ops[hf]'" in done.stdout
+    assert not list(tmp_path.iterdir())
