@@ -1,7 +1,6 @@
 """`ops dataset query`: SQL over a version."""
 
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -18,7 +17,6 @@ from ops.errors import UsageError
 
 if TYPE_CHECKING:
     from ops.runner.context import Context
-    from ops.runner.tables import Tables
     from ops.tables import Rows
 
 _SHOWN = 50
@@ -87,7 +85,7 @@ def query(
     """
     chosen = [name for name, given in (("--where", where), ("--saved", saved),
               ("--list", list_), ("--tables", tables)) if given]  # fmt: skip
-    if ref is not None and sql is None and not chosen:
+    if ref is not None and sql is None and (not chosen or " " in ref):
         ref, sql = None, ref
     asked = _Asked(
         ref=ref or "main", sql=sql, where=where, saved=saved, save=save, form=form, out=out,
@@ -144,7 +142,8 @@ def _run(session: Session, asked: _Asked) -> Result:
     commit = resolve(context, asked.ref)
     text = asked.sql or asked.where or read_query(context, commit, str(asked.saved))
     with open_tables(context, commit) as tables:
-        rows = _rows(tables, text, is_condition=asked.where is not None)
+        is_statement = asked.sql is not None or (asked.where is None and is_select(text))
+        rows = tables.query(text) if is_statement else tables.tasks_where(text)
         result = _shown(session, asked, rows, text=text, commit=commit)
     warnings = _warnings(context, commit, asked.ref)
     saved = None
@@ -167,14 +166,11 @@ def _told(asked: _Asked, saved: CommitId | None) -> list[str]:
     return [f"saved as {asked.save}" if saved else f"main has just this as {asked.save} already"]
 
 
-def _rows(tables: "Tables", text: str, *, is_condition: bool) -> "Rows":
-    return tables.query(text) if is_select(text) and not is_condition else tables.tasks_where(text)
-
-
 def _shown(session: Session, asked: _Asked, rows: "Rows", *, text: str, commit: CommitId) -> Result:
     """The rows where they are wanted: in a file, on stdout, or in the result."""
     columns: list[Json] = [{"name": one.name, "type": one.type} for one in rows.columns]
     facts: dict[str, Json] = {"ref": asked.ref, "commit": commit, "sql": text, "columns": columns}
+    every_row = rows
     rows = rows.first(asked.limit) if asked.limit is not None else rows
     if asked.out is not None:
         write_rows(rows, asked.file_form, asked.out)
@@ -189,11 +185,11 @@ def _shown(session: Session, asked: _Asked, rows: "Rows", *, text: str, commit: 
         every: list[Json] = [*json_rows(rows)]
         return Result(data={**facts, "rows": every, "row_count": len(every)})
     most = asked.limit or _SHOWN
-    found = list(islice(json_rows(rows.first(most + 1)), most + 1))
+    found = list(json_rows(every_row.first(most + 1)))
     table = as_table([one.name for one in rows.columns], found[:most])
-    more = [f"the first {most} rows; all of them with --out FILE"] if len(found) > most else []
-    count = more or [f"{len(found)} rows"]
-    return Result(data=facts, body=[table, *count])
+    is_cut = len(found) > most
+    count = f"the first {most} rows; all of them: --out FILE" if is_cut else f"{len(found)} rows"
+    return Result(data=facts, body=[table, count])
 
 
 def _warnings(context: "Context", commit: CommitId, ref: str) -> list[Warn]:
