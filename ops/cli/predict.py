@@ -10,6 +10,7 @@ from ops.cli.output import Result, Table, Warn
 from ops.cli.round_text import DryRun, Name, minute
 from ops.cli.session import Session
 from ops.cli.verb import verb
+from ops.core.names import check_round_name
 from ops.core.prediction_formats import PredictionFormat
 from ops.core.prediction_rules import Matching, MatchOn, Problem
 from ops.core.predictions import PredictionFacts, check_model_version
@@ -66,11 +67,15 @@ def add(
         UsageError: --model or --version is missing.
     """
     from ops.runner.attach import push_predictions
+    from ops.runner.context import load_round
     from ops.runner.prediction_files import open_predictions
     from ops.runner.predictions import add_predictions
 
     of = check_model_version(model, version)
     context = session.context()
+    if round_:
+        # Before anything is kept for it.
+        load_round(context, check_round_name(round_))
     opened = open_predictions(file, format_=format_, coco=coco, names=names)
     matching = Matching(strip_prefix=strip_prefix, on=match_on)
     found = add_predictions(
@@ -78,7 +83,9 @@ def add(
     )
     lines = [_added_line(found, dry_run=dry_run)]
     pushed = None
-    if round_ and not (dry_run and not found.already_done):
+    if round_ and dry_run and not found.already_done:
+        lines.append(f"would put them before the annotators of round {round_}")
+    elif round_:
         pushed = push_predictions(context, round_, str(of), dry_run=dry_run)
         lines.append(_pushed_line(pushed, dry_run=dry_run))
     is_planned = not found.already_done or (pushed is not None and not pushed.already_done)

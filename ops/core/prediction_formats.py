@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
 from pathlib import PurePosixPath
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 
 from ops.core.documents import Source, parse
 from ops.core.records import Json
@@ -414,12 +414,3 @@ def _value(data: bytes, source: Source, *, line: int | None = None) -> Json:
 
 def _infinite(text: str) -> float:
     return float(text.replace("Infinity", "inf"))
-
-
-def refuse_format(file: str, problem: str) -> NoReturn:
-    """Refuse a file as a whole.
-
-    Raises:
-        InvalidDataError: always.
-    """
-    source_of(file).refuse("", problem)

@@ -71,7 +71,7 @@ class Attachment:
                         ("predicted", sample_of(sorted(model.by_key), 3) or "nothing"),
                         ("tasks", sample_of(list(keys), 3)),
                     ),
-                    unchanged="nothing was written",
+                    unchanged="no round was changed",
                     hint="leave the predictions away, or select tasks they are of",
                 )
 

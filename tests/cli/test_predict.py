@@ -104,6 +104,19 @@ def test_predictions_are_proposed_and_never_counted(
     assert done["data"]["counts"]["labeled"] == 3
     assert line.fail("predict", "push", "first", "cheese-net@2")["exit_code"] == 4
     _count_origins(servers, line.variables["OPS_REPOSITORY"])
+    counted = (
+        "select origin, count(*) as regions from labels where label is not null group by origin"
+    )
+    assert sorted(line.do("dataset", "query", counted)["data"]["rows"]) == [
+        ["human", 2],
+        ["prediction-accepted", 3],
+        ["prediction-changed", 1],
+    ]
+    kept = "select model, version, count(*) as tasks from predictions group by model, version"
+    assert sorted(line.do("dataset", "query", kept)["data"]["rows"]) == [
+        ["cheese-net", "1", 10],
+        ["cheese-net", "2", 4],
+    ]
     assert line.do("dataset", "verify", "--all")["data"]["findings"] == []
 
 
@@ -134,6 +147,10 @@ def _refuse_what_is_wrong(line: Line, folder: Path) -> None:
 def _push_another(line: Line, folder: Path, studio: LabelStudio, project: int) -> None:
     """A second version for the open round: added and attached at once, and only once."""
     said = write(folder / "more.jsonl", [boxes(number, "gouda") for number in range(4)])
+    assert line.fail(*ADD, said, *NET, "2", "--round", "nope")["exit_code"] == 3
+    planned = line.do(*ADD, said, *NET, "2", "--round", "first", "--dry-run")
+    assert (planned["status"], planned["data"]["round"]) == ("planned", None)
+    assert len(line.do("predict", "list")["data"]["predictions"]) == 1
     added = line.do(*ADD, said, *NET, "2", "--round", "first")
     assert added["data"]["round"]["attached"] == 4
     assert line.do("predict", "push", "first", "cheese-net@2")["data"]["already_done"]

@@ -19,6 +19,10 @@ from tests.runner.predicting import NAME, NET, keep, said, write
 from tests.runner.world import World, region
 
 
+class Killed(BaseException):
+    """The process is gone."""
+
+
 @pytest.fixture
 def world() -> World:
     return World()
@@ -157,6 +161,42 @@ def test_of_two_who_keep_one_version_at_once_one_wins(world: World, tmp_path: Pa
         keep(world, mine)
     assert caught.value.code == "predictions-exist"
     assert keep(world, other).already_done
+
+
+def test_killed_at_any_request_they_are_kept_once(tmp_path: Path) -> None:
+    """Time passes between the runs, so the second is another commit: main gets one of them."""
+    path = write(tmp_path, said())
+    number, is_over = 0, False
+    while not is_over:
+        number += 1
+        world = World()
+        is_over = _killed(world, path, number)
+        assert keep(world, path).already_done or not is_over
+        kinds = [one.metadata.get("ops.kind") for one in world.lake.log(MAIN, first_parent=True)]
+        assert kinds.count("predict") == 1
+        assert len(read_predictions(world.context, NAME).by_key) == 4
+    assert number > 8
+
+
+def _killed(world: World, path: Path, number: int) -> bool:
+    """Keep them, dying after so many requests; whether it ended before that."""
+    seen = 0
+
+    def count(_: str) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == number:
+            raise Killed
+
+    world.watch(lambda _: None, count)
+    try:
+        keep(world, path)
+    except Killed:
+        return False
+    finally:
+        world.watch(lambda _: None, lambda _: None)
+        world.clock.advance(5)
+    return True
 
 
 def test_keeping_them_makes_no_version(world: World, tmp_path: Path) -> None:
