@@ -8,7 +8,7 @@ method that needs it.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, SupportsFloat, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Protocol, SupportsFloat, cast
 
 from ops.access import Access, Door
 from ops.core.names import media_key
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from ops.runner.context import Context
     from ops.runner.pull import Pulled
     from ops.torch_data import TorchDataset
-
-Item = TypeVar("Item")
 
 
 class ArrowTable(Protocol):
@@ -135,7 +133,14 @@ class Dataset:
         >>> "label" in dataset.annotations().column_names
         True
         """
-        return self.query("SELECT * FROM annotations ORDER BY key, unique_id, region_id")
+        from ops.arrow import read_arrow
+        from ops.core.names import ANNOTATIONS_PARQUET
+
+        data = self._context.lake.read(self.commit, ANNOTATIONS_PARQUET)
+        if data is None:
+            # Before the first version there is none; the query knows its columns.
+            return self.query("SELECT * FROM annotations")
+        return cast("ArrowTable", read_arrow(data, ANNOTATIONS_PARQUET))
 
     def query(self, sql: str) -> ArrowTable:
         """What one SELECT gives, over `tasks`, `annotations`, `labels` and joined tables.
@@ -220,24 +225,6 @@ class Dataset:
             self._access, self.commit, self._answered(policy, where, split), self._classes()
         )
 
-    @overload
-    def torch(
-        self,
-        transform: None = None,
-        *,
-        policy: str | None = None,
-        where: str | None = None,
-        split: str | None = None,
-    ) -> "TorchDataset[tuple[Any, dict[str, Any]]]": ...
-    @overload
-    def torch(
-        self,
-        transform: "Callable[[Example], Item]",
-        *,
-        policy: str | None = None,
-        where: str | None = None,
-        split: str | None = None,
-    ) -> "TorchDataset[Item]": ...
     def torch(
         self,
         transform: "Callable[[Example], Any] | None" = None,

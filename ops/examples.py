@@ -265,7 +265,7 @@ def read_picture(
             f"what the server gives for {wanted.path} {fingerprint.problem}",
             subject=wanted.path,
             unchanged="nothing was written",
-            hint="see what changed it: ops dataset verify --images",
+            hint="see what changed it: ops dataset verify",
         )
     if cache is not None:
         cache.keep(wanted, data)

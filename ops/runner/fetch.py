@@ -377,7 +377,7 @@ def _refuse_bytes(wanted: Expected, problem: str) -> NoReturn:
         f"what the server gives for {wanted.path} {problem}",
         subject=wanted.path,
         unchanged="no file was written for it",
-        hint="see what changed it: ops dataset verify --images",
+        hint="see what changed it: ops dataset verify",
     )
 
 
