@@ -4,6 +4,7 @@ Owns which picture each name means (by the rules of ops/core/importing/matching.
 it is as people see it. Adds nothing to main: that is data.py's, when import_labels.py says so.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,8 +119,9 @@ class Shelf:
 
     def _same_bytes(self, file: MediaFile) -> TaskKey | None:
         """The one picture of main with a file's bytes, under whatever name."""
-        image = read_image(file)
-        keys = self._by_digest.get(image.sha256, []) if isinstance(image, Image) else []
+        if not self._by_digest:
+            return None
+        keys = self._by_digest.get(hashlib.sha256(file.path.read_bytes()).hexdigest(), [])
         return keys[0] if len(keys) == 1 else None
 
     def frames(self, meant: Meant, keys: Sequence[TaskKey]) -> Iterator[tuple[TaskKey, Frame]]:

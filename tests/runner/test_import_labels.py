@@ -312,7 +312,7 @@ def test_label_studio_json_comes_in_whole(desk: Desk) -> None:
     export: list[Json] = [{"id": 1, "data": data, "annotations": annotations}]
     path = desk.write("export.json", json.dumps(export))
     found = desk.take("labelstudio", path, given=False)
-    assert [one.what for one in found.losses] == ["annotators' e-mails: the file has numbers alone"]
+    assert [one.what for one in found.losses] == ["annotators' e-mails: the file has none"]
     finish_round(desk.context, "old")
     record = desk.record("a.jpg")
     assert record.task.data == {"title": "A cat"}

@@ -67,6 +67,7 @@ def _picture(fields: Fields, media_field: str) -> Reference:
 
 
 def _answer(one: Fields, task: Fields, picture: Reference, media_field: str) -> Answer:
+    editor = _person(one, "updated_by")
     # The API stores null where somebody submits without a result; none at all says nothing.
     regions = one.items("result") if one.any("result") is not None else []
     data: dict[str, Json] = {
@@ -79,8 +80,8 @@ def _answer(one: Fields, task: Fields, picture: Reference, media_field: str) -> 
         place=one.path,
         result=tuple(_region(region) for region in regions),
         unique_id=one.text("unique_id") if one.has("unique_id") else None,
-        annotator=_person(one, "completed_by"),
-        updated_by=_person(one, "updated_by"),
+        annotator=_person(one, "completed_by") or UNKNOWN_USER,
+        updated_by=None if _is_nobody(editor) else editor,
         created_at=one.moment("created_at") if one.has("created_at") else None,
         updated_at=one.moment("updated_at") if one.has("updated_at") else None,
         lead_time_s=one.number("lead_time") if one.has("lead_time") else None,
@@ -114,6 +115,10 @@ def _person(one: Fields, name: str) -> str | None:
             return f"{UNKNOWN_USER}-{one.integer(name)}"
 
 
+def _is_nobody(person: str | None) -> bool:
+    return person is None or person.startswith(UNKNOWN_USER)
+
+
 def _prediction(one: Fields, regions: list[Fields]) -> dict[str, Json] | None:
     """The prediction an annotation started from, as exports.py reads it."""
     uses = any(
@@ -135,10 +140,8 @@ def _losses(task: Fields, file: str) -> Iterator[Remark]:
 
 
 def _losses_of_answer(one: Fields, answer: Answer, file: str) -> Iterator[Remark]:
-    if (answer.annotator or "").startswith(UNKNOWN_USER):
-        yield Remark(
-            what="annotators' e-mails: the file has numbers alone", place=f"{file}: {one.path}"
-        )
+    if _is_nobody(answer.annotator):
+        yield Remark(what="annotators' e-mails: the file has none", place=f"{file}: {one.path}")
     for name in ("draft", "comments"):
         if one.values.get(name):
             yield Remark(what=f"{name} of annotations", place=f"{file}: {one.path}")

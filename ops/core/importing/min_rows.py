@@ -97,9 +97,9 @@ def _row_answer(fields: Fields, name: str, ontology: Ontology) -> Answer:
     )
 
 
-def _annotator(value: Json) -> str | None:
+def _annotator(value: Json) -> str:
     if value in (None, ""):
-        return None
+        return UNKNOWN_USER
     return str(value) if "@" in str(value) else f"{UNKNOWN_USER}-{value}"
 
 
