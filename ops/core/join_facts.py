@@ -6,7 +6,7 @@ Owns its form, `ops.metadata/1`. Does not match (joining.py).
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ops.core.documents import parse
+from ops.core.documents import Fields, parse
 from ops.core.encoding import encode
 from ops.core.joining import Match, Rule
 from ops.core.lines import stored
@@ -73,6 +73,26 @@ class JoinFacts:
         path = facts_path(metadata_path(self.name))
         said = parse(document, stored(path, "metadata-invalid"))
         return isinstance(said, dict) and _lasting(said) == _lasting(self.as_mapping())
+
+
+def joined_columns_of(document: bytes, path: str) -> tuple[str, ...]:
+    """The columns that a stored document says its table has.
+
+    Raises:
+        InvalidDataError: it is no such document.
+    """
+    source = stored(path, "metadata-invalid")
+    fields = Fields.of(parse(document, source), "", source)
+    if fields.text("schema") != SCHEMA:
+        fields.refuse("schema", f"is {fields.text('schema')!r}, and this ops knows {SCHEMA!r}")
+    said = fields.any("columns")
+    if not isinstance(said, list):
+        fields.refuse("columns", "must be a list")
+    named = [one.get("name") if isinstance(one, dict) else None for one in said]
+    names = tuple(one for one in named if isinstance(one, str))
+    if len(names) < len(named):
+        fields.refuse("columns", "must each have a name")
+    return names
 
 
 def _lasting(facts: Mapping[str, Json]) -> Mapping[str, Json]:

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from ops.arrow import arrow_table, column_names, empty_snapshot, open_dataset
 from ops.core.cells import plain
+from ops.core.join_facts import joined_columns_of
 from ops.core.names import (
     ANNOTATIONS_PARQUET,
     IMAGE_PROFILE_PATH,
@@ -19,6 +20,7 @@ from ops.core.names import (
     RUN_PREFIX,
     SPLIT_PREFIX,
     TASKS_PARQUET,
+    facts_path,
     media_key,
     metadata_path,
 )
@@ -120,6 +122,7 @@ class Tables:
         self._images = images
         self._loaded: set[str] = set()
         self._joined: tuple[str, ...] = ()
+        self._read_tables: dict[str, bytes] = {}
 
     @cached_property
     def names(self) -> Sequence[str]:
@@ -361,32 +364,44 @@ class Tables:
         return empty_snapshot()[index] if data is None else open_dataset({path: data})
 
     @cached_property
+    def _metadata_objects(self) -> Sequence[StoredObject]:
+        return list(self._context.lake.list_objects(self._commit, METADATA_PREFIX))
+
+    @cached_property
     def _metadata(self) -> Mapping[str, str]:
         """Paths of the joined tables, by their names."""
-        listed = self._context.lake.list_objects(self._commit, METADATA_PREFIX)
-        paths = [one.path for one in listed if one.path.endswith(".parquet")]
+        listed = [one.path for one in self._metadata_objects]
+        paths = [path for path in listed if path.endswith(".parquet")]
         return {path.removeprefix(METADATA_PREFIX).removesuffix(".parquet"): path for path in paths}
 
     @cached_property
-    def _files(self) -> Mapping[str, bytes]:
-        """The joined tables' bytes, by name. They are read as a whole: S3 has no part of them."""
-        paths = {path: name for name, path in self._metadata.items()}
-        read = self._context.lake.read_many(self._commit, paths)
-        return {paths[path]: data for path, data in read}
-
-    @cached_property
     def _own(self) -> Mapping[str, Sequence[str]]:
-        """The columns that tasks and labels get from each joined table."""
-        columns = {name: column_names(data, metadata_path(name))
-                   for name, data in self._files.items()}  # fmt: skip
-        return joined_columns(columns)
+        """The columns that tasks and labels get from each joined table.
+
+        Known from the documents beside the tables, which are small; a table without one is read.
+        """
+        paths = {facts_path(path): name for name, path in self._metadata.items()}
+        there = [one.path for one in self._metadata_objects if one.path in paths]
+        read = self._context.lake.read_many(self._commit, there)
+        columns: dict[str, Sequence[str]] = {
+            paths[path]: joined_columns_of(data, path) for path, data in read
+        }
+        for name in self._metadata.keys() - columns.keys():
+            columns[name] = column_names(self._table_bytes(name), metadata_path(name))
+        return joined_columns(dict(sorted(columns.items())))
+
+    def _table_bytes(self, name: str) -> bytes:
+        if name not in self._read_tables:
+            [(_, data)] = self._context.lake.read_many(self._commit, [self._metadata[name]])
+            self._read_tables[name] = data
+        return self._read_tables[name]
 
     def _own_of(self, names: Iterable[str]) -> Mapping[str, Sequence[str]]:
         return {META + name: self._own[name] for name in names}
 
     def _load_metadata(self, name: str) -> None:
         if META + name not in self._loaded:
-            table = open_dataset({metadata_path(name): self._files[name]})
+            table = open_dataset({metadata_path(name): self._table_bytes(name)})
             self._engine.register(META + name, table)
             self._loaded.add(META + name)
 

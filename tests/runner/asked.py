@@ -1,6 +1,6 @@
 """A dataset to ask, and the same facts as plain Python has them, read from the records alone."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
@@ -11,11 +11,12 @@ from ops.core.records import CommitId, Json, Record, TaskKey, TaskState
 from ops.core.regions import labels, value_of
 from ops.core.selection import Selection
 from ops.parquet import Column, write_rows
-from ops.ports import Upload
+from ops.ports import StoredObject, Upload
 from ops.runner.deposit import deposit
 from ops.runner.finish import finish_round
 from ops.runner.start import start_round
 from ops.runner.sync import sync_round
+from tests.fakes.lake import FakeLake
 from tests.runner.world import World
 
 SPLIT = {"key": Column.TEXT, "part": Column.TEXT, "group": Column.TEXT}
@@ -165,3 +166,31 @@ def _text(value: object) -> str | None:
 
 def _whole(value: object) -> int | None:
     return value if isinstance(value, int) else None
+
+
+class CountingLake(FakeLake):
+    """Notes which objects are read."""
+
+    def __init__(self, world: World) -> None:
+        """Connect to the world's lakeFS."""
+        super().__init__("dataset", server=world.lake_server)
+        self.paths: list[str] = []
+        self.listed: list[str] = []
+
+    def read(self, ref: str, path: str) -> bytes | None:
+        """The object, noted."""
+        self.paths.append(path)
+        return super().read(ref, path)
+
+    def read_many(self, ref: str, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """The objects, noted."""
+        named = list(paths)
+        self.paths += named
+        return super().read_many(ref, named)
+
+    def list_objects(
+        self, ref: str, prefix: str = "", *, metadata: bool = False
+    ) -> Iterator[StoredObject]:
+        """The listing, noted."""
+        self.listed.append(prefix)
+        return super().list_objects(ref, prefix, metadata=metadata)

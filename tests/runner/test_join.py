@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
@@ -13,8 +14,11 @@ from ops.core.joining import Alike, MatchOn, Rule
 from ops.core.names import MAIN
 from ops.core.records import CommitId
 from ops.errors import InvalidDataError, NotFoundError, OpsError, RefusedError, UsageError
+from ops.ports import Upload
+from ops.runner.deposit import deposit
 from ops.runner.join import Joined, Source, drop_table, join_table, table_name
 from ops.runner.tables import open_tables
+from tests.runner.asked import CountingLake
 from tests.runner.world import World
 
 PANDAS: Any = import_module("pandas")
@@ -298,7 +302,7 @@ def test_odd_names_find_their_images(tmp_path: Path) -> None:
 
 
 def test_by_name_alone(world: World, tmp_path: Path) -> None:
-    path = write(tmp_path / "t.csv", "image,a", "/home/ann/p000.png,1")
+    path = write(tmp_path / "t.csv", "image,a", "/data/ann/p000.png,1")
     assert join(world, path, Rule(on=MatchOn.NAME)).facts.match.rows == {"p000.png": 0}
 
 
@@ -338,3 +342,32 @@ def test_columns_of_the_same_name_stay_in_their_table(world: World, tmp_path: Pa
     with pytest.raises(UsageError) as caught:
         ask(world, "SELECT size FROM tasks")
     assert caught.value.code == "sql-unknown-column"
+
+
+def test_a_joined_table_is_read_only_where_a_column_of_it_is_named(
+    world: World, tmp_path: Path
+) -> None:
+    """The document beside it says what is in it."""
+    join(world, write(tmp_path / "cams.csv", "image,cam", "p000.png,a"))
+    commit = CommitId(str(world.lake.find_commit(MAIN)))
+    for condition, is_read in (("state = 'unfinished'", False), ("cam = 'a'", True)):
+        lake = CountingLake(world)
+        with open_tables(replace(world.context, lake=lake), commit) as tables:
+            assert tables.keys_where(condition)
+        assert "metadata/cams.json" in lake.paths
+        assert ("metadata/cams.parquet" in lake.paths) is is_read
+
+
+@pytest.mark.parametrize(
+    "document",
+    [b"{}", b"no", b'{"schema":"ops.metadata/2","columns":[]}',
+     b'{"schema":"ops.metadata/1","columns":[{"type":"x"}]}',
+     b'{"schema":"ops.metadata/1","columns":{}}'],
+)  # fmt: skip
+def test_a_document_that_is_none_is_refused(document: bytes, world: World, tmp_path: Path) -> None:
+    join(world, write(tmp_path / "cams.csv", "image,cam", "p000.png,a"))
+    upload = Upload(path="metadata/cams.json", data=document)
+    deposit(world.context, "data-join", [upload], message="x")
+    with pytest.raises(InvalidDataError) as caught:
+        ask(world, "SELECT cam FROM tasks")
+    assert caught.value.code == "metadata-invalid"

@@ -1,7 +1,7 @@
 """SQL over a commit: the same answers as plain Python gives, and nothing but answers."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib import import_module
 from io import BytesIO
@@ -15,12 +15,11 @@ from ops.core.names import MAIN
 from ops.core.records import CommitId, TaskKey
 from ops.errors import InvalidDataError, UsageError
 from ops.parquet import Column
-from ops.ports import StoredObject, Upload
+from ops.ports import Upload
 from ops.runner import profile
 from ops.runner.deposit import deposit
 from ops.runner.tables import PREDICTION_KINDS, PROFILE_KINDS, Tables, open_tables
-from tests.fakes.lake import FakeLake
-from tests.runner.asked import PREDICTED, Asked, Row
+from tests.runner.asked import PREDICTED, Asked, CountingLake, Row
 from tests.runner.world import World
 
 ARROW: Any = import_module("pyarrow")
@@ -326,33 +325,6 @@ def test_a_record_whose_image_is_gone_is_told_but_never_taken(asked: Asked) -> N
         assert "p000.png" not in tables.values("state")
 
 
-class CountingLake(FakeLake):
-    """Notes which objects are read."""
-
-    def __init__(self, asked: Asked) -> None:
-        super().__init__("dataset", server=asked.world.lake_server)
-        self.paths: list[str] = []
-        self.listed: list[str] = []
-
-    def read(self, ref: str, path: str) -> bytes | None:
-        """The object, noted."""
-        self.paths.append(path)
-        return super().read(ref, path)
-
-    def read_many(self, ref: str, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        """The objects, noted."""
-        named = list(paths)
-        self.paths += named
-        return super().read_many(ref, named)
-
-    def list_objects(
-        self, ref: str, prefix: str = "", *, metadata: bool = False
-    ) -> Iterator[StoredObject]:
-        """The listing, noted."""
-        self.listed.append(prefix)
-        return super().list_objects(ref, prefix, metadata=metadata)
-
-
 @pytest.mark.parametrize(
     ("condition", "reads", "lists"),
     [
@@ -368,7 +340,7 @@ def test_only_what_a_statement_names_is_read(
     condition: str, reads: set[str], lists: set[str], asked: Asked
 ) -> None:
     """Never a record, never a picture; a joined table's bytes for its columns' names."""
-    lake = CountingLake(asked)
+    lake = CountingLake(asked.world)
     with open_tables(replace(asked.world.context, lake=lake), asked.commit) as tables:
         tables.keys_where(condition)
         assert set(lake.paths) - {"metadata/shots.parquet"} == reads
