@@ -24,7 +24,10 @@ def export(
     session: Session,
     ref: Ref = "main",
     *,
-    form: Annotated[Format, typer.Option("--format", help="What the files are for.")],
+    form: Annotated[
+        Format,
+        typer.Option("--format", metavar="FORMAT", help=f"One of {', '.join(Format)}."),
+    ],
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Where to; replaced in one step.")
     ],
