@@ -49,7 +49,8 @@ _CAUSES = {
     "Decode": "the connection broke",
     "Request": "the connection broke",
 }
-_GONE = {404, 410}
+_GONE_STATUS = 410
+_GONE = {404, _GONE_STATUS}
 _DENIED = {401, 403}
 _SERVER_ERROR = 500
 
@@ -243,14 +244,15 @@ class Gateway:
                 unchanged="nothing was read or written",
                 hint="create it with: ops init\nor name another one with --repository",
             )
-        if status == 410:  # noqa: PLR2004 - Gone, which lakeFS says of imported objects
+        # lakeFS 1.84 says 410 by its API, and over S3 that there is no such version.
+        if status == _GONE_STATUS or (code and code[1] == "NoSuchVersion"):
             return NotFoundError(
                 "object-data-gone",
                 f"{path} is listed, but its bytes are gone from the store",
                 subject=path,
                 where=self._where,
                 unchanged="nothing was changed: the request only reads",
-                hint="restore them in the bucket they were imported from",
+                hint="restore them in the bucket they were stored in or imported from",
             )
         return NotFoundError(
             "not-in-lakefs",

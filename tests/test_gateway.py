@@ -28,6 +28,7 @@ from ops.gateway import Gateway
 from ops.lake import LakeFS
 from ops.local import Connection
 from ops.ports import Upload
+from tests.conftest import stack_home
 from tests.kills.driver import LAKEFS, proxied
 from tests.proxy import Fate, Seen
 from tests.serving import SilentHandler, serving
@@ -180,6 +181,28 @@ def test_each_failure_says_what_it_is(stock: Stock, wrong: Wrong) -> None:
     assert not [word for word in WORDS_OF_THE_LIBRARY if word in said]
     assert stock.servers.lakefs_secret_access_key not in said
     assert error.__cause__ is not None
+
+
+@pytest.mark.servers
+def test_bytes_that_are_gone_or_cut_in_the_store_are_said(stock: Stock) -> None:
+    """As after a clean-up of the bucket that went too far; the object is still listed."""
+    data = {"images/gone": os.urandom(2_000), "images/cut": os.urandom(2_000)}
+    servers = stock.servers
+    keys = (servers.lakefs_access_key_id, servers.lakefs_secret_access_key)
+    lake = LakeFS(servers.lakefs_url, *keys, stock.repository)
+    lake.write_many("main", [Upload(path=path, data=bytes_) for path, bytes_ in data.items()])
+    lake.commit("main", "to be lost", {})
+    files = (path for path in stack_home().rglob("*") if path.is_file())
+    stored = {path.read_bytes(): path for path in files if path.stat().st_size == 2_000}
+    stored[data["images/gone"]].unlink()
+    stored[data["images/cut"]].write_bytes(data["images/cut"][:100])
+    gateway = stock.gateway()
+    with pytest.raises(NotFoundError) as caught:
+        gateway.read("main", "images/gone")
+    assert (caught.value.code, caught.value.subject) == ("object-data-gone", "images/gone")
+    with pytest.raises(UnavailableError) as broken:
+        gateway.read("main", "images/cut")
+    assert broken.value.code == "gateway-broken"
 
 
 def free_address() -> str:
