@@ -5,6 +5,7 @@ not know tasks (ops/runner/text_search.py), nor read files of embeddings (ops/em
 """
 
 import hashlib
+import warnings
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from importlib.util import find_spec
@@ -80,7 +81,10 @@ class Clip:
         """
         half = self._image
         try:
-            [vector] = half.embed([BytesIO(data)])
+            with warnings.catch_warnings():
+                # What Pillow thinks of odd pictures is none of the person's business.
+                warnings.simplefilter("ignore")
+                [vector] = half.embed([BytesIO(data)])
         except Exception as error:
             raise InvalidDataError(
                 "picture-unreadable",
@@ -184,7 +188,7 @@ def _download(half: str, cache: Path | None) -> Path:
             f"{model} is not on this machine and cannot be downloaded from Hugging Face",
             subject=model,
             unchanged="nothing was read or written",
-            hint="let this machine reach huggingface.co once\n"
+            hint="let this machine reach Hugging Face once\n"
             "or fetch the model elsewhere and name its directory: OPS_CLIP_PATH",
         ) from error
 

@@ -82,6 +82,26 @@ def can_hash() -> bool:
     return find_spec("imagehash") is not None
 
 
+def upright(data: bytes) -> bytes:
+    """A picture's bytes as it is meant to be seen: turned where its EXIF says so, else the same.
+
+    What cannot be decoded comes back as it is. Never raises and never warns.
+    """
+    from PIL import Image as Pillow
+
+    with _QUIET.entered():
+        try:
+            with Pillow.open(BytesIO(data), formats=_formats()) as image:
+                orientation = _orientation(image)
+                if orientation == 1 or image.width * image.height > MOST_PIXELS:
+                    return data
+                sink = BytesIO()
+                _turned(image.convert("RGB"), orientation).save(sink, "PNG", compress_level=1)
+                return sink.getvalue()
+        except Exception:  # noqa: BLE001 - decoders raise anything for damaged bytes
+            return data
+
+
 class _NoPictureError(Exception):
     """There is no picture to decode."""
 

@@ -1,8 +1,8 @@
 """A CLIP model of a few bytes that knows colours: real ONNX, read by the real fastembed.
 
-Its text half gives the mean of its words' vectors, its image half the mean colour of the picture
-through the same three axes: a red picture is what looks most like "red". The files are written byte
-by byte, for the library that writes such files is not needed for anything else.
+Its text half gives the mean of its words' vectors, its image half the mean colour of the picture's
+upper half through the same three axes: a picture red above is what looks most like "red". The files
+are written byte by byte, for the library that writes such files is not needed for anything else.
 """
 
 import json
@@ -62,7 +62,7 @@ def _write_text_half(
     ]
     inputs = [_value("input_ids", _INT64, ["batch", "length"])]
     outputs = [_value("text_embeds", _FLOAT, ["batch", len(rows[0])])]
-    (where / "model.onnx").write_bytes(_model(nodes, _tensor("words", rows), inputs, outputs))
+    (where / "model.onnx").write_bytes(_model(nodes, [_tensor("words", rows)], inputs, outputs))
 
 
 def _write_image_half(where: Path, axes: Sequence[Sequence[float]]) -> None:
@@ -76,12 +76,16 @@ def _write_image_half(where: Path, axes: Sequence[Sequence[float]]) -> None:
     }  # fmt: skip
     (where / "preprocessor_config.json").write_text(json.dumps(config))
     nodes = [
-        _node("ReduceMean", ["pixel_values"], "color", axes=[2, 3], keepdims=0),
+        _node("ReduceMean", ["pixel_values"], "rows", axes=[3], keepdims=0),
+        _node("MatMul", ["rows", "upper"], "colors"),
+        _node("ReduceMean", ["colors"], "color", axes=[2], keepdims=0),
         _node("MatMul", ["color", "axes"], "image_embeds"),
     ]
+    upper = [[2 / _SIDE if row < _SIDE // 2 else 0.0] for row in range(_SIDE)]
+    tensors = [_tensor("axes", axes), _tensor("upper", upper)]
     inputs = [_value("pixel_values", _FLOAT, ["batch", 3, _SIDE, _SIDE])]
     outputs = [_value("image_embeds", _FLOAT, ["batch", len(axes[0])])]
-    (where / "model.onnx").write_bytes(_model(nodes, _tensor("axes", axes), inputs, outputs))
+    (where / "model.onnx").write_bytes(_model(nodes, tensors, inputs, outputs))
 
 
 # Protocol buffers, as onnx.proto numbers its fields.
@@ -131,8 +135,12 @@ def _value(name: str, kind: int, shape: Sequence[int | str]) -> bytes:
 
 
 def _model(
-    nodes: Sequence[bytes], tensor: bytes, inputs: Sequence[bytes], outputs: Sequence[bytes]
+    nodes: Sequence[bytes],
+    tensors: Sequence[bytes],
+    inputs: Sequence[bytes],
+    outputs: Sequence[bytes],
 ) -> bytes:
-    graph = [*(_field(1, node) for node in nodes), _field(2, "toy"), _field(5, tensor)]
+    graph = [*(_field(1, node) for node in nodes), _field(2, "toy")]
+    graph += [_field(5, tensor) for tensor in tensors]
     graph += [_field(11, one) for one in inputs] + [_field(12, one) for one in outputs]
     return _field(1, 8) + _field(7, b"".join(graph)) + _field(8, _field(1, "") + _field(2, 13))

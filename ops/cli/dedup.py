@@ -66,13 +66,14 @@ def dedup(
     groups = sorted(found.groups, key=lambda one: (not found.contradicts(one), one.keys))
     exact = sum(one.is_exact for one in groups)
     contradicting = sum(map(found.contradicts, groups))
+    near_count = len(groups) - exact
     heading = (
-        f"{len(found.pictures.objects)} pictures: {exact} groups of equal ones, "
-        f"{len(groups) - exact} with near ones (at most {distance} of 64 bits)"
+        f"{len(found.pictures.objects)} pictures: {counted(exact, 'group')} of equal ones, "
+        f"{counted(near_count, 'group')} with near ones (at most {distance} of 64 bits)"
     )
     body: list[str | Table] = [heading]
     if contradicting:
-        body.append(f"{contradicting} groups in which labels differ")
+        body.append(f"labels differ in {counted(contradicting, 'group')}")
     if shown is Format.CSV:
         body = [_csv(found, groups)]
     elif groups:
@@ -92,7 +93,12 @@ def dedup(
     )
 
 
-_COLUMNS = ("group", "pictures", "task", "state", "labels", "")
+def counted(count: int, noun: str) -> str:
+    """A number of things in words: `1 group`, `2 groups`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+_COLUMNS = ("group", "pictures", "task", "state", "labels", "regions", "")
 
 
 def _rows(found: "Duplicates", groups: Sequence[Group]) -> Iterator[Sequence[str | int]]:
@@ -102,7 +108,8 @@ def _rows(found: "Duplicates", groups: Sequence[Group]) -> Iterator[Sequence[str
         note = "labels differ" if found.contradicts(group) else ""
         for key in group.keys:
             said = found.said.get(key, Said())
-            yield number, _alike(group), key, said.state.value, ", ".join(said.labels), note
+            labels = ", ".join(said.labels)
+            yield number, _alike(group), key, said.state.value, labels, said.region_count, note
 
 
 def _alike(group: Group) -> str:
@@ -129,6 +136,7 @@ def _as_json(found: "Duplicates", group: Group) -> dict[str, Json]:
                 "sha256": found.pictures.sha256.get(key),
                 "state": said.state.value,
                 "labels": list(said.labels),
+                "regions": said.region_count,
             }
         )
     return {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ops.cli.dataset import app
-from ops.cli.dedup import Near, unseen_warnings
+from ops.cli.dedup import Near, counted, unseen_warnings
 from ops.cli.output import Result, Table, Warn
 from ops.cli.round_text import DryRun
 from ops.cli.session import Session
@@ -192,8 +192,8 @@ def _leak_warnings(leaks: Sequence["Leak"], name: str) -> Iterable[Warn]:
     if leaks:
         yield Warn(
             code="leak",
-            message=f"{len(leaks)} pairs of tasks belong together and are in different parts: "
-            f"{_few(leaks)}; a split that is there does not move: make one of another name",
+            message=f"{counted(len(leaks), 'pair')} of tasks that belong together in different "
+            f"parts: {_few(leaks)}; a split that is there does not move: make one of another name",
             subject=name,
         )
 
@@ -232,7 +232,7 @@ def _list(session: Session, ref: str) -> Result:
     columns = ("split", "parts", "by", "seed", "made by", "at")
     return Result(
         data={"splits": [one.as_mapping() for one in found]},
-        body=[Table(columns=columns, rows=rows), f"{len(found)} splits"],
+        body=[Table(columns=columns, rows=rows), counted(len(found), "split")],
     )
 
 
@@ -259,8 +259,7 @@ def _show(session: Session, ref: str, name: str) -> Result:
             heading,
             "",
             _by_part("state", found.states, facts),
-            "",
-            _by_part("label", found.labels, facts),
+            *(["", _by_part("label", found.labels, facts)] if any(found.labels.values()) else []),
             *([_unassigned(found.unassigned, name)] if found.unassigned else []),
         ],
     )
@@ -296,8 +295,8 @@ def _check(session: Session, ref: str, name: str) -> Result:
     if found.leaks:
         raise RefusedError(
             "split-leaks",
-            f"{len(found.leaks)} pairs of tasks that belong together are in different parts of "
-            f"split {name}",
+            f"{counted(len(found.leaks), 'pair')} of tasks that belong together in different "
+            f"parts of split {name}",
             subject=name,
             where=(("pairs", "\n".join(map(_leak_text, found.leaks[:_SHOWN]))),),
             unchanged="nothing was written: a split that is there does not move",

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
+from math import ceil
 
 from ops.core.duplicates import Link, Sets
 from ops.core.lines import line
@@ -21,7 +22,7 @@ from ops.errors import UsageError
 
 _RATIO = re.compile(r"\d{1,3}(\.\d{1,12})?|\.\d{1,12}|\d{1,9}/[1-9]\d{0,8}", re.ASCII)
 _HASH_BYTES = 16
-_HASHES = 2 ** (8 * _HASH_BYTES)
+_PLACES = 2 ** (8 * _HASH_BYTES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +108,20 @@ def chosen_part(group: str, *, seed: int, ratios: Mapping[str, Fraction]) -> str
         seed: of the split.
         ratios: shares that add up to 1.
     """
-    digest = hashlib.sha256(f"{seed}:{group}".encode()).digest()[:_HASH_BYTES]
-    place = Fraction(int.from_bytes(digest), _HASHES)
+    return _drawn(group, seed, _edges(ratios))
+
+
+def _edges(ratios: Mapping[str, Fraction]) -> Sequence[tuple[str, int]]:
+    """The parts by name, each with the first place that is beyond it."""
     names = sorted(ratios)
     edges = accumulate(ratios[name] for name in names)
-    return next(name for name, edge in zip(names, edges, strict=True) if place < edge)
+    return [(name, ceil(edge * _PLACES)) for name, edge in zip(names, edges, strict=True)]
+
+
+def _drawn(group: str, seed: int, edges: Sequence[tuple[str, int]]) -> str:
+    digest = hashlib.sha256(f"{seed}:{group}".encode()).digest()[:_HASH_BYTES]
+    place = int.from_bytes(digest)
+    return next(name for name, edge in edges if place < edge)
 
 
 def assign(
@@ -156,12 +166,12 @@ def assign(
     chosen = _chosen(added, sets, names)
     # A group whose tasks are all gone keeps its part for those that come back to it.
     known = {before[key].group: before[key] for key in sorted(before, reverse=True)}
-    every = dict(before)
+    every, edges = dict(before), _edges(ratios)
     for key in added:
         root = sets.find(key)
         lead = leads.get(root) or known.get(chosen[root])
         group = lead.group if lead else chosen[root]
-        part = lead.part if lead else chosen_part(group, seed=seed, ratios=ratios)
+        part = lead.part if lead else _drawn(group, seed, edges)
         every[key] = Assignment(key=key, part=part, group=group)
     return Assigned(
         assignments=[every[key] for key in sorted(every)],

@@ -94,10 +94,16 @@ def read_pictures(context: Context, commit: str) -> Pictures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """How a task stands, and the labels of its regions: distinct, sorted."""
+    """How a task stands.
+
+    Attributes:
+        labels: of its regions, distinct, sorted.
+        region_count: of its annotations that are not skipped.
+    """
 
     state: TaskState = TaskState.UNFINISHED
     labels: tuple[str, ...] = ()
+    region_count: int = 0
 
 
 def read_said(context: Context, commit: str) -> Mapping[TaskKey, Said]:
@@ -109,11 +115,13 @@ def read_said(context: Context, commit: str) -> Mapping[TaskKey, Said]:
     from ops.parquet import read_rows
 
     data = context.lake.read(commit, TASKS_PARQUET)
-    columns = ["key", "state", "labels"]
+    columns = ["key", "state", "labels", "region_count"]
     rows = read_rows(data, columns, path=TASKS_PARQUET) if data else ()
     return {
         TaskKey(str(row["key"])): Said(
-            state=TaskState(str(row["state"])), labels=tuple(_texts(row["labels"]))
+            state=TaskState(str(row["state"])),
+            labels=tuple(_texts(row["labels"])),
+            region_count=int(str(row["region_count"])),
         )
         for row in rows
     }

@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from fractions import Fraction
 
 from ops.core.duplicates import NEAR_DISTANCE, Link, Why, check_distance, equal_links
@@ -74,9 +75,10 @@ def load_split(context: Context, commit: str, name: str) -> Split:
     found = _find(context, commit, name)
     if found is None:
         there = [one.name for one in list_splits(context, commit)]
+        close = get_close_matches(name, there, n=1)
         raise NotFoundError(
             "no-such-split",
-            f"there is no split {name}",
+            f"there is no split {name}" + (f"; did you mean {close[0]}?" if close else ""),
             subject=name,
             where=(("splits", ", ".join(there) or "none"), ("commit", commit)),
             unchanged="nothing was written",
@@ -398,7 +400,7 @@ def _refuse_other(known: SplitFacts, wanted: SplitFacts) -> None:
     if odd:
         raise RefusedError(
             "split-differs",
-            f"split {known.name} is there with another {' and '.join(odd)}",
+            f"split {known.name} was asked for with other {' and '.join(odd)}",
             subject=known.name,
             where=(
                 ("there", ", ".join(f"{what} {is_known[what]}" for what in odd)),
@@ -413,9 +415,9 @@ def _refuse_other(known: SplitFacts, wanted: SplitFacts) -> None:
 def _asked_words(facts: SplitFacts) -> Mapping[str, str]:
     return {
         "ratios": ",".join(f"{part}={share_text(r)}" for part, r in facts.ratios.items()),
-        "seed": str(facts.seed),
-        "group": facts.by or "none",
-        "distance": str(facts.near_distance),
+        "seeds": str(facts.seed),
+        "groups": facts.by or "none",
+        "distances": str(facts.near_distance),
     }
 
 

@@ -14,6 +14,7 @@ from ops.embedding import Clip
 from ops.embedding_file import Embeddings, read_embeddings, stacked
 from ops.errors import InvalidDataError, UsageError
 from ops.ports import StoredObject
+from ops.profiling import upright
 from ops.runner.context import Context, sample_of
 from ops.vector_cache import VectorCache
 
@@ -138,7 +139,7 @@ def _made(
         return
     for path, data in context.lake.read_many(commit, [media_path(key) for key in keys]):
         try:
-            yield media_key(path), clip.embed_image(data)
+            yield media_key(path), clip.embed_image(upright(data))
         except InvalidDataError:
             yield media_key(path), None
 

@@ -72,8 +72,8 @@ def test_duplicates_and_splits_from_pictures_to_a_leak(
     assert [task["labels"] for task in found["data"]["groups"][0]["tasks"]] == [["brie"], ["gouda"]]
     assert "labels differ" in line.read("data", "dedup")
     lines = line.read("data", "dedup", "--format", "csv").splitlines()
-    assert lines[:2] == ["group,pictures,task,state,labels,note",
-                         "1,equal,00.png,labeled,brie,labels differ"]  # fmt: skip
+    assert lines[:2] == ["group,pictures,task,state,labels,regions,note",
+                         "1,equal,00.png,labeled,brie,1,labels differ"]  # fmt: skip
     assert len(lines) == 7
 
     planned = line.do("dataset", "split", "first", *RATIOS, "--dry-run")

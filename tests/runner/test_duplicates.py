@@ -12,6 +12,7 @@ from ops.core.records import TaskKey
 from ops.core.selection import Selection
 from ops.engines.threads import ThreadEngine
 from ops.errors import UsageError
+from ops.ports import Upload
 from ops.runner.dataset import resolve
 from ops.runner.duplicates import Duplicates, find_duplicates
 from ops.runner.finish import finish_round
@@ -57,6 +58,20 @@ def test_equal_ones_need_no_profile_and_near_ones_say_so() -> None:
     assert group.keys == ("a.png", "b.png")
     assert group.is_exact
     assert found.pictures.unprofiled == 3
+
+
+def test_pictures_whose_digest_is_known_are_equal_whatever_lakefs_lists() -> None:
+    """What a bucket had in parts is listed by another checksum."""
+    world = World(image_count=0)
+    world.lake.create_branch("data", MAIN)
+    uploads = [
+        Upload(path=f"images/{key}.png", data=key.encode(), metadata={"sha256": sha256})
+        for key, sha256 in (("a", "1" * 64), ("b", "1" * 64), ("c", "2" * 64))
+    ]
+    world.lake.write_many("data", uploads)
+    world.lake.commit("data", "images", {})
+    world.lake.merge("data", MAIN, "images", {})
+    assert [group.keys for group in find(world, profiled=False).groups] == [("a.png", "b.png")]
 
 
 def test_a_group_is_what_pairs_hold_together() -> None:

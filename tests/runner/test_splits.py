@@ -160,6 +160,19 @@ def test_groups_of_an_expression_stay_together(world: World) -> None:
     assert made.ungrouped == 0
 
 
+def test_groups_that_share_a_picture_stay_together(world: World) -> None:
+    """Each patient's pictures, and those of the one they share a picture with."""
+    every = {f"p{n}/{m}.png": picture(look(400 + 2 * n + m)) for n in range(12) for m in range(2)}
+    shared = {f"p{n}/{n - 1}.png": every[f"p{n - 1}/0.png"] for n in range(1, 12, 2)}
+    put(world, every | shared)
+    made = make_split(world.context, "patients", replace(ASKED, by="split_part(key, '/', 1)"))
+    found = {key: part for key, part in made.added.items() if key.startswith("p")}
+    for n in range(0, 12, 2):
+        pair = {part for key, part in found.items() if key.startswith((f"p{n}/", f"p{n + 1}/"))}
+        assert len(pair) == 1
+    assert len(set(found.values())) > 1
+
+
 def test_an_expression_of_several_values_a_task_is_refused(world: World) -> None:
     """Rather than one of them taken by accident."""
     start_round(world.context, "cheese", Selection(limit=2))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from ops.core.names import MAIN
 from ops.core.records import TaskKey
 from ops.core.selection import Ranking, RankKind, Selection
 from ops.errors import InvalidDataError, UsageError
+from ops.profiling import upright
 from ops.runner.start import start_round
 from ops.runner.text_search import rank_by_text
 from tests.looks import picture, put
@@ -67,6 +69,24 @@ def test_a_picture_is_read_once_for_its_bytes(world: World) -> None:
         if path.is_file():
             path.write_bytes(path.read_bytes()[:-1] + b"\xff")
     assert rank_by_text(world.context, MAIN, "red", keys=KEYS) == again
+
+
+def test_a_picture_is_seen_as_its_exif_turns_it(world: World) -> None:
+    """Whichever way the camera was held; what needs no turning is not written anew."""
+    image = Image.new("RGB", (60, 40), COLORS["blue.png"])
+    image.paste(COLORS["red.png"], (0, 0, 30, 40))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    plain, turned = BytesIO(), BytesIO()
+    image.save(plain, "JPEG")
+    image.save(turned, "JPEG", exif=exif)
+    assert upright(plain.getvalue()) == plain.getvalue()
+    assert upright(b"nothing") == b"nothing"
+    with Image.open(BytesIO(upright(turned.getvalue()))) as seen:
+        assert seen.size == (40, 60)
+    put(world, {"plain.jpg": plain.getvalue(), "turned.jpg": turned.getvalue()})
+    keys = [TaskKey("plain.jpg"), TaskKey("turned.jpg")]
+    assert order(rank_by_text(world.context, MAIN, "red above", keys=keys)) == [*reversed(keys)]
 
 
 def test_without_a_cache_the_ranks_are_the_same(world: World) -> None:
