@@ -219,3 +219,51 @@ def test_a_server_that_is_not_there_is_said(bench: Bench) -> None:
     answer = bench.driver.run(PULL)
     assert (answer.exit_code, answer.document["errors"][0]["code"]) == (7, "lakefs-unreachable")
     assert not (bench.directory / "out").exists()
+
+
+def test_runs_are_recorded_and_listed(call: Call, servers: Connection, repository: str) -> None:
+    """By a trainer in any language, without Label Studio's settings; the same run once."""
+    variables = {**variables_for(servers), "OPS_REPOSITORY": repository}
+    for name in ("OPS_LABEL_STUDIO_URL", "OPS_LABEL_STUDIO_TOKEN"):
+        del variables[name]
+    line = Line(call=call, variables=variables, worked=set())
+    Path("model.pt").write_bytes(b"weights")
+    assert "no runs yet" in line.read("dataset", "runs")
+    record = ("dataset", "runs", "first", "--record", "cheese", "--model-file", "model.pt")
+    record += ("--metric", "f1=0.5", "--param", "epochs=20", "--param", "optimizer=adam")
+    assert line.do(*record, "--dry-run")["status"] == "planned"
+    assert line.do("dataset", "runs")["data"]["runs"] == []
+    run = line.do(*record)["data"]["run"]
+    assert run["params"] == {"epochs": 20, "optimizer": "adam"}
+    assert (run["version"], run["metrics"]) == (None, {"f1": 0.5})
+    assert line.do(*record)["data"]["recorded"] is False
+    assert "nothing to do" in line.read(*record)
+    for found in (("first",), (), ("--model-file", "model.pt")):
+        assert line.do("dataset", "runs", *found)["data"]["runs"] == [run]
+    assert "0.5" in line.read("dataset", "runs")
+    Path("model.pt").write_bytes(b"others")
+    assert line.do("dataset", "runs", "--model-file", "model.pt")["data"]["runs"] == []
+    for words, code in (
+        (("--metric", "f1=0.5"), "options-exclude"),
+        (("--dry-run",), "options-exclude"),
+        (("--record", "cheese"), "missing-value"),
+        (("first", "--record", "cheese", "--metric", "f1"), "wrong-value"),
+        (("first", "--record", "cheese", "--metric", "f1=high"), "wrong-value"),
+        (("first", "--record", "cheese", "--param", "a=1", "--param", "a=2"), "wrong-value"),
+        (("first", "--record", "cheese", "--id", "../x"), "table-name"),
+    ):
+        error = line.fail("dataset", "runs", *words)
+        assert (error["exit_code"], error["code"]) == (2, code), words
+    wrong = line.fail("dataset", "runs", "first", "--record", "x", "--metric", "f1=nan")
+    assert (wrong["exit_code"], wrong["code"]) == (9, "run-invalid")
+    assert line.fail("dataset", "runs", "v9", "--record", "x")["exit_code"] == 3
+    assert line.fail("dataset", "runs", "--model-file", "none.pt")["code"] == "no-model-file"
+    other = line.fail("dataset", "runs", "main", "--record", "y", "--id", run["id"])
+    assert (other["exit_code"], other["code"]) == (5, "run-exists")
+
+
+def test_a_policy_takes_a_format(call: Call, servers: Connection) -> None:
+    """A pull itself holds every answer."""
+    line = Line(call=call, variables=variables_for(servers), worked=set())
+    error = line.fail("dataset", "pull", "--out", "x", "--policy", "latest")
+    assert (error["exit_code"], error["code"]) == (2, "options-exclude")
