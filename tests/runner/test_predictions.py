@@ -148,7 +148,7 @@ def test_of_two_who_keep_one_version_at_once_one_wins(world: World, tmp_path: Pa
     mine, other = write(tmp_path, said()), write(tmp_path, said(3), "other.jsonl")
 
     def meanwhile(method: str) -> None:
-        if method == "write_many":
+        if method == "create_branch":
             world.watch(lambda _: None, lambda _: None)
             add_predictions(
                 world.another("olga@example.org"), open_predictions(other), NET, matching=Matching()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ops.core.names import MAIN
+from ops.core.plan import StartStep
 from ops.core.records import Counts, Json, Origin, TaskKey, TaskState
 from ops.core.rounds import RoundState
 from ops.core.selection import Selection
@@ -45,12 +46,26 @@ def test_a_round_begins_with_them(world: World, tmp_path: Path) -> None:
     started = start_round(world.context, "cheese", Selection(), predictions=[NAME])
     assert started.manifest
     assert started.manifest.predictions == (NAME,)
+    # They came with the tasks.
+    assert StartStep.PREDICT not in {step.kind for step in started.steps}
     expected = {f"p{number:03}.png": [NAME] * (number < 4) for number in range(6)}
     assert predicted(world) == expected
     assert world.studio.shown[started.manifest.project or 0] == NAME
     assert start_round(world.context, "cheese", Selection()).steps == ()
     assert start_round(world.context, "cheese", Selection(), predictions=[NAME]).steps == ()
     assert predicted(world) == expected
+
+
+def test_of_two_models_the_last_named_is_shown(world: World, tmp_path: Path) -> None:
+    """Whichever of them speaks of the last task."""
+    keep(world, write(tmp_path, said(6)))
+    keep(world, write(tmp_path, said(2)), version="4")
+    names = [NAME, "cheese-net@4"]
+    started = start_round(world.context, "cheese", Selection(), predictions=names)
+    assert started.manifest
+    assert started.manifest.predictions == tuple(names)
+    assert world.studio.shown[started.manifest.project or 0] == "cheese-net@4"
+    assert (predicted(world)["p000.png"], predicted(world)["p005.png"]) == (names, [NAME])
 
 
 def test_predictions_that_are_not_there_stop_a_start_before_anything(
@@ -99,7 +114,11 @@ def test_an_open_round_is_given_more(world: World, tmp_path: Path) -> None:
     manifest = branch_manifest(world.lake, "cheese")
     assert manifest
     assert (manifest.predictions, manifest.state) == ((NAME, "cheese-net@4"), RoundState.OPEN)
+    asked: list[str] = []
+    world.watch(asked.append, lambda _: None)
     assert push_predictions(world.context, "cheese", "cheese-net@4").already_done
+    assert "predicted_tasks" in asked
+    assert "add_predictions" not in asked
     assert world.studio.annotations == before
     assert sync_round(world.context, "cheese").counts.labeled == 1
 
@@ -295,6 +314,29 @@ def test_a_prediction_nobody_touched_is_no_label(world: World, tmp_path: Path) -
     assert (untouched["state"], untouched["annotations"]) == ("unfinished", [])
     states = read_states(world.snapshot())
     assert states[TaskKey("p003.png")] is TaskState.UNFINISHED
+
+
+def test_a_later_round_knows_where_regions_came_from(world: World, tmp_path: Path) -> None:
+    """What was accepted and is moved is changed; what is taken over beside it is accepted."""
+    keep(world, write(tmp_path, said()))
+    start_round(world.context, "cheese", Selection(limit=1), predictions=[NAME])
+    proposed = region("brie")
+    noted = {**proposed, "origin": "prediction"}
+    world.studio.annotate(world.task("p000.png"), [noted], annotator=world.ann)
+    finish_round(world.context, "cheese")
+    assert origins(world, MAIN, "p000.png") == {"r0": Origin.ACCEPTED}
+
+    more = {**region("gouda", 7), "id": "more"}
+    line: dict[str, Json] = {"key": "p000.png", "result": [more]}
+    keep(world, write(tmp_path, [line]), version="4")
+    edit = Selection(edit=True, labeled_too=True)
+    start_round(world.context, "again", edit, predictions=["cheese-net@4"])
+    [put] = [one for one in world.studio.annotations.values() if one.import_id is not None]
+    moved = {**noted, "value": {**_value(proposed), "x": 42}}
+    world.clock.advance(60)
+    world.studio.update_annotation(put.id, [moved, more])
+    finish_round(world.context, "again")
+    assert origins(world, MAIN, "p000.png") == {"r0": Origin.CHANGED, "more": Origin.ACCEPTED}
 
 
 def test_a_full_sync_says_the_same(world: World, tmp_path: Path) -> None:
