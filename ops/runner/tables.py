@@ -4,6 +4,7 @@ Owns the tables' names and columns (docs/how-to/join-and-query.md). Works on lis
 and what lies beside them; reads no picture and no record. The engine is ops/tables.py.
 """
 
+import json
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -26,6 +27,7 @@ from ops.core.names import (
 )
 from ops.core.queries import is_select
 from ops.core.records import CommitId, Json, TaskKey
+from ops.core.runs import decode_run
 from ops.core.sql import Statement, check_repeatable
 from ops.core.table_columns import (
     ANNOTATION_COLUMNS,
@@ -78,7 +80,18 @@ SPLIT_KINDS = {
     "key": Column.TEXT,
     "group": Column.TEXT,
 }
-RUN_KINDS = {"run": Column.TEXT, "document": Column.TEXT}
+RUN_KINDS = {
+    "run": Column.TEXT,
+    "commit": Column.TEXT,
+    "version": Column.WHOLE,
+    "model": Column.TEXT,
+    "metrics": Column.TEXT,
+    "params": Column.TEXT,
+    "url": Column.TEXT,
+    "model_digest": Column.TEXT,
+    "made_by": Column.TEXT,
+    "made_at": Column.TEXT,
+}
 
 FIXED = ("annotations", "labels", "predictions", "profile", "runs", "splits", "tasks")
 META = "meta_"
@@ -303,12 +316,24 @@ class Tables:
             self._engine.register("splits", arrow_table(empty, SPLIT_KINDS))
 
     def _load_runs(self) -> None:
-        """Training runs as the documents they are: SQL reads JSON, as document->>'$.model'."""
-        files = self._read(RUN_PREFIX, ".json")
-        columns: dict[str, list[object]] = {
-            "run": [path.removeprefix(RUN_PREFIX).removesuffix(".json") for path in files],
-            "document": [data.decode("utf-8", "replace") for data in files.values()],
-        }
+        """Training runs; what has no fixed form is JSON, read as metrics->>'$.map'."""
+        columns: dict[str, list[object]] = {name: [] for name in RUN_KINDS}
+        for path, data in self._read(RUN_PREFIX, ".json").items():
+            run = decode_run(data, path.removeprefix(RUN_PREFIX).removesuffix(".json"))
+            row = {
+                "run": run.id,
+                "commit": run.commit,
+                "version": run.version,
+                "model": run.training.model,
+                "metrics": json.dumps(dict(run.training.metrics), ensure_ascii=False),
+                "params": json.dumps(dict(run.training.params), ensure_ascii=False),
+                "url": run.training.url,
+                "model_digest": run.training.model_digest,
+                "made_by": run.made_by,
+                "made_at": run.made_at,
+            }
+            for name, value in row.items():
+                columns[name].append(value)
         self._engine.register("runs", arrow_table(columns, RUN_KINDS))
 
     def _read(self, prefix: str, suffix: str) -> Mapping[str, bytes]:

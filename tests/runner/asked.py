@@ -9,6 +9,7 @@ from ops.core.canonical import decode_record
 from ops.core.names import MAIN, record_key
 from ops.core.records import CommitId, Json, Record, TaskKey, TaskState
 from ops.core.regions import labels, value_of
+from ops.core.runs import Run, Training, encode_run
 from ops.core.selection import Selection
 from ops.parquet import Column, write_rows
 from ops.ports import StoredObject, Upload
@@ -19,6 +20,7 @@ from ops.runner.sync import sync_round
 from tests.fakes.lake import FakeLake
 from tests.runner.world import World
 
+TIME = "2026-11-21T14:02:00.000000Z"
 SPLIT = {"key": Column.TEXT, "part": Column.TEXT, "group": Column.TEXT}
 META = {
     "key": Column.TEXT, "camera": Column.TEXT, "iso": Column.WHOLE, "sharpness": Column.NUMBER,
@@ -67,8 +69,12 @@ class Asked:
         self._deposit("predict", "predictions/net/1.parquet", self.predicted, PREDICTED)
         self._deposit("split", "splits/a'b.parquet", self.parts, SPLIT)
         self._deposit("split", "splits/fair.parquet", self.parts[:2], SPLIT)
-        run = Upload(path="runs/r1.json", data=b'{"model": "net", "score": 0.5}')
-        deposit(world.context, "run", [run], message="run")
+        run = Run(
+            id="r1", commit=CommitId("c" * 64), version=2, made_by="ann", made_at=TIME,
+            training=Training(model="net", metrics={"map": 0.5}), tool_version="0",
+        )  # fmt: skip
+        upload = Upload(path="runs/r1.json", data=encode_run(run))
+        deposit(world.context, "run", [upload], message="run")
 
     def _end(self, name: str) -> None:
         sync_round(self.world.context, name)

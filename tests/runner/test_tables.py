@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops.core.names import MAIN
@@ -139,7 +139,10 @@ TRUTHS: list[tuple[str, Truth]] = [
         'SELECT split, part, count(*), min("group") FROM splits GROUP BY ALL ORDER BY ALL',
         lambda _: [("a'b", "test", 3, "10"), ("a'b", "train", 9, "0"), ("fair", "train", 2, "0")],
     ),
-    ("SELECT run, document->>'$.model' FROM runs", lambda _: [("r1", "net")]),
+    (
+        "SELECT run, model, version, (metrics->>'$.map')::DOUBLE FROM runs",
+        lambda _: [("r1", "net", 2, 0.5)],
+    ),
     ("SELECT count(*) FROM profile", lambda _: [(0,)]),
     (
         "WITH busy AS (SELECT key, count(*) AS n FROM annotations GROUP BY key)"
@@ -236,6 +239,7 @@ CONDITIONS = st.recursive(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(CONDITIONS)
 def test_a_condition_takes_a_task_if_any_row_fulfils_it(
     asked: Asked, tables: Tables, condition: tuple[str, Fact]
