@@ -183,10 +183,14 @@ def _mark(
             asked[control] = value_of(entry)[kind]
         elif kind == "textarea":
             asked[control] = value_of(entry).get("text")
-    first = next((entry for entry in placed if _shape(entry) is not Shape.OTHER), placed[0])
+    shapes = ((_shape(entry), entry) for entry in placed)
+    shape, first = next(
+        ((shape, entry) for shape, entry in shapes if shape is not Shape.OTHER),
+        (Shape.OTHER, placed[0]),
+    )
     return Mark(
         region_id=region_id,
-        shape=_shape(first),
+        shape=shape,
         entry=first,
         labels=tuple(said),
         answers=asked,
