@@ -5,7 +5,7 @@ is in its own module:
 
     settings   config (reads), rules (judge), naming (every name), moved (earlier places)
     ground     services, network, encryption, storage, identity
-    servers    cluster, database, credentials, configuration, workloads (of k8s/, by manifests)
+    servers    cluster, ray, database, credentials, configuration, workloads (of k8s/, by manifests)
     ways in    exposure with certificate (public), training (inside the VPC)
     people     monitoring, outputs
 
@@ -23,7 +23,7 @@ if not __package__:
 
 import pulumi
 
-from infra import moved, training
+from infra import moved, ray, training
 from infra.config import Settings, load
 from infra.exposure import BACKENDS, Exposure, ExposureArgs, hosts_of
 from infra.ground import Ground, prepared
@@ -135,6 +135,8 @@ def _export(
         database_instance="" if servers.cloud_sql is None else servers.cloud_sql.instance_name,
         label_studio_email=settings.admin_email,
         dns_records=[] if exposure is None else [each.document() for each in exposure.by_hand],
+        ray_address=ray.ADDRESS if settings.ray_workers else "",
+        ray_lakefs_url=ray.LAKEFS_URL if settings.ray_workers else "",
         teardown=TEARDOWN if settings.protect else TEARDOWN_UNPROTECTED,
     )
     secret = SecretOutputs(
@@ -143,6 +145,7 @@ def _export(
         label_studio_password=servers.credentials.label_studio_password,
         label_studio_secret_key=servers.credentials.label_studio_secret_key,
         kubeconfig=servers.cluster.kubeconfig,
+        ray_token=servers.credentials.ray_token or "",
     )
     export(public, secret)
 

@@ -183,7 +183,9 @@ class Cluster(pulumi.ComponentResource):
                 upgrade_settings=gcp.container.NodePoolUpgradeSettingsArgs(
                     max_surge=1, max_unavailable=0
                 ),
-                node_config=_nodes(args, pool),
+                node_config=hardened_nodes(
+                    pool.machine_type, account=args.node_account, labels=args.labels
+                ),
             ),
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -272,14 +274,46 @@ def _default_pool_nodes(account: pulumi.Input[str]) -> gcp.container.ClusterNode
     )
 
 
-def _nodes(args: ClusterArgs, pool: NodePoolArgs) -> gcp.container.NodePoolNodeConfigArgs:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Only:
+    """Which pods alone are put on a pool's nodes: those that ask for the label and bear the taint.
+
+    Attributes:
+        key, value: of label and taint.
+        is_spot: whether Google may take such a node back at any time.
+    """
+
+    key: str
+    value: str
+    is_spot: bool
+
+
+def hardened_nodes(
+    machine_type: str,
+    *,
+    account: pulumi.Input[str],
+    labels: Mapping[str, str],
+    only: Only | None = None,
+) -> gcp.container.NodePoolNodeConfigArgs:
+    """What the nodes of any pool are: a pool of one's own differs in size and in who is let on.
+
+    Args:
+        machine_type: of each.
+        account: e-mail of the service account they write logs as.
+        labels: for bills.
+        only: for what they are; None for everything.
+    """
+    taint = gcp.container.NodePoolNodeConfigTaintArgs
     return gcp.container.NodePoolNodeConfigArgs(
-        machine_type=pool.machine_type,
+        machine_type=machine_type,
         image_type="COS_CONTAINERD",
-        service_account=args.node_account,
+        service_account=account,
         oauth_scopes=[_CLOUD_PLATFORM],
         metadata={"disable-legacy-endpoints": "true"},
-        resource_labels=args.labels,
+        resource_labels=labels,
+        spot=only.is_spot if only else None,
+        labels={only.key: only.value} if only else None,
+        taints=[taint(key=only.key, value=only.value, effect="NO_SCHEDULE")] if only else None,
         shielded_instance_config=gcp.container.NodePoolNodeConfigShieldedInstanceConfigArgs(
             enable_secure_boot=True, enable_integrity_monitoring=True
         ),

@@ -162,4 +162,6 @@ def secrets(
             "lakefs-password": credentials.lakefs_database_password,
             "label-studio-password": credentials.label_studio_database_password,
         }
+    if credentials.ray_token is not None:
+        found["ray"] = {"token": credentials.ray_token}
     return found

@@ -23,9 +23,11 @@ class CredentialsArgs:
     Attributes:
         protect: whether Pulumi refuses to throw one away. lakeFS's encryption key, once gone, takes
             every stored access key along.
+        with_ray: whether there is a Ray cluster that needs a token.
     """
 
     protect: bool
+    with_ray: bool = False
 
 
 class Credentials(pulumi.ComponentResource):
@@ -41,6 +43,7 @@ class Credentials(pulumi.ComponentResource):
         label_studio_password: of Label Studio's first user.
         label_studio_database_password: of PostgreSQL's user `label_studio`.
         postgres_password: of the in-cluster PostgreSQL's own administrator.
+        ray_token: what Ray lets in, to run any code; None where there is no Ray.
     """
 
     lakefs_access_key_id: pulumi.Output[str]
@@ -52,6 +55,7 @@ class Credentials(pulumi.ComponentResource):
     label_studio_password: pulumi.Output[str]
     label_studio_database_password: pulumi.Output[str]
     postgres_password: pulumi.Output[str]
+    ray_token: pulumi.Output[str] | None
 
     def __init__(
         self, name: str, args: CredentialsArgs, opts: pulumi.ResourceOptions | None = None
@@ -76,6 +80,7 @@ class Credentials(pulumi.ComponentResource):
         self.label_studio_password = self._secret("label-studio-password", 32)
         self.label_studio_database_password = self._secret("label-studio-database-password", 40)
         self.postgres_password = self._secret("postgres-password", 40)
+        self.ray_token = self._secret("ray-token", 64) if args.with_ray else None
         self.register_outputs({})
 
     def _secret(self, name: str, length: int) -> pulumi.Output[str]:

@@ -45,6 +45,9 @@ class StackOutputs:
         database_instance: name of the Cloud SQL instance; "" for in-cluster.
         label_studio_email: of Label Studio's first user.
         dns_records: what somebody has to set by hand: name, type, data.
+        ray_address: of Ray's client server, through `kubectl port-forward service/ray-head 10001`;
+            "" where there is no Ray.
+        ray_lakefs_url: lakeFS's address as Ray's workers reach it; "" where there is no Ray.
         teardown: how to take the stack down.
     """
 
@@ -66,18 +69,25 @@ class StackOutputs:
     database_instance: pulumi.Input[str]
     label_studio_email: str
     dns_records: Sequence[Mapping[str, pulumi.Input[str]]]
+    ray_address: str
+    ray_lakefs_url: str
     teardown: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretOutputs:
-    """The outputs that Pulumi encrypts, and shows with `--show-secrets` only."""
+    """The outputs that Pulumi encrypts, and shows with `--show-secrets` only.
+
+    Attributes:
+        ray_token: what Ray lets in; "" where there is no Ray.
+    """
 
     lakefs_access_key_id: pulumi.Input[str]
     lakefs_secret_access_key: pulumi.Input[str]
     label_studio_password: pulumi.Input[str]
     label_studio_secret_key: pulumi.Input[str]
     kubeconfig: pulumi.Input[str]
+    ray_token: pulumi.Input[str]
 
 
 def export(outputs: StackOutputs, secrets: SecretOutputs) -> None:

@@ -3,18 +3,19 @@
 Composition only, as infra/__main__.py: what each is made of is in its own module.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 
-from infra import configuration, manifests, training
+from infra import configuration, manifests, ray, training
 from infra.cluster import Cluster, ClusterArgs, NodePoolArgs
 from infra.config import ClusterMode, Database, Settings
 from infra.credentials import Credentials, CredentialsArgs
 from infra.database import CloudSql, CloudSqlArgs, Encryption
 from infra.ground import Ground
 from infra.naming import LAKEFS_PREFIX, NAMESPACE, Names, Workload
+from infra.objects import Object
 from infra.ordering import after
 from infra.workloads import Workloads, WorkloadsArgs
 
@@ -41,7 +42,11 @@ class Servers:
 def started(settings: Settings, names: Names, ground: Ground) -> Servers:
     """Declare what runs."""
     cluster = _cluster(settings, names, ground)
-    credentials = Credentials("credentials", CredentialsArgs(protect=settings.protect))
+    secrets = CredentialsArgs(protect=settings.protect, with_ray=settings.ray_workers > 0)
+    credentials = Credentials("credentials", secrets)
+    ray_nodes = None
+    if settings.ray_workers and settings.cluster_mode is ClusterMode.STANDARD:
+        ray_nodes = _ray_nodes(settings, names, ground, cluster)
     cloud_sql = None
     if settings.database is Database.CLOUD_SQL:
         cloud_sql = _cloud_sql(settings, names, ground, credentials)
@@ -50,7 +55,12 @@ def started(settings: Settings, names: Names, ground: Ground) -> Servers:
         credentials=credentials,
         cloud_sql=cloud_sql,
         workloads=_workloads(
-            settings, ground, cluster=cluster, credentials=credentials, cloud_sql=cloud_sql
+            settings,
+            ground,
+            cluster=cluster,
+            credentials=credentials,
+            cloud_sql=cloud_sql,
+            ray_nodes=ray_nodes,
         ),
     )
 
@@ -73,6 +83,18 @@ def _cluster(settings: Settings, names: Names, ground: Ground) -> Cluster:
     )
     prepared = pulumi.ResourceOptions.merge(ground.apis, after(ground.nodes.ready))
     return Cluster("cluster", args, prepared)
+
+
+def _ray_nodes(settings: Settings, names: Names, ground: Ground, cluster: Cluster) -> ray.RayNodes:
+    args = ray.RayNodesArgs(
+        region=settings.region,
+        machine_type=settings.ray_machine_type,
+        count_max=settings.ray_workers,
+        is_spot=settings.ray_spot,
+        node_account=ground.nodes.email,
+        labels=names.labels,
+    )
+    return ray.RayNodes("ray", args, cluster)
 
 
 def _cloud_sql(
@@ -105,6 +127,7 @@ def _workloads(
     cluster: Cluster,
     credentials: Credentials,
     cloud_sql: CloudSql | None,
+    ray_nodes: ray.RayNodes | None,
 ) -> Workloads:
     server = configuration.IN_CLUSTER
     if cloud_sql is not None:
@@ -122,12 +145,15 @@ def _workloads(
     )
     args = WorkloadsArgs(
         # The overlays differ in where PostgreSQL is, and in how much the pods may take.
-        objects=manifests.load("dev" if cloud_sql is None else "prod"),
+        objects=manifests.load(
+            ("dev" if cloud_sql is None else "prod") + ("-ray" if settings.ray_workers else "")
+        ),
         namespace=NAMESPACE,
         cluster=cluster,
         replicas={
             Workload.LAKEFS: settings.lakefs_replicas,
             Workload.LABEL_STUDIO: settings.label_studio_replicas,
+            **({ray.WORKER: settings.ray_workers} if settings.ray_workers else {}),
         },
         accounts={
             Workload.LAKEFS: ground.lakefs.email,
@@ -144,7 +170,16 @@ def _workloads(
             *ground.lakefs.ready,
             *ground.label_studio.ready,
             *([] if cloud_sql is None else cloud_sql.ready),
+            *([] if ray_nodes is None else [ray_nodes.pool]),
         ],
         protect=settings.protect,
+        placements=_placements(settings),
     )
     return Workloads("workloads", args)
+
+
+def _placements(settings: Settings) -> Mapping[str, Object]:
+    if not settings.ray_workers:
+        return {}
+    has_pool = settings.cluster_mode is ClusterMode.STANDARD
+    return {ray.WORKER: ray.placement(has_pool=has_pool, is_spot=settings.ray_spot)}

@@ -69,6 +69,9 @@ class Settings:
     dns_zone: str = ""
     iap_members: tuple[str, ...] = ()
     training_access: bool = True
+    ray_workers: int = 0
+    ray_machine_type: str = "e2-standard-8"
+    ray_spot: bool = True
     customer_managed_keys: bool = False
     billing_account: str = ""
     monthly_budget: int = 0

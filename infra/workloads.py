@@ -15,7 +15,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -73,6 +73,7 @@ class WorkloadsArgs:
         backup_days: how long a CronJob keeps what it dumped, where there is one.
         ready: what must stand before a pod starts, as databases and permissions.
         protect: whether Pulumi refuses to delete the namespace, which holds all the rest.
+        placements: on which nodes a Deployment's pods may be, as fields of their spec.
     """
 
     objects: Sequence[Object]
@@ -85,6 +86,7 @@ class WorkloadsArgs:
     backup_days: int
     ready: Sequence[pulumi.Resource]
     protect: bool
+    placements: Mapping[str, Object] = field(default_factory=dict[str, Object])
 
 
 class Workloads(pulumi.ComponentResource):
@@ -189,13 +191,13 @@ def _supplied(args: WorkloadsArgs) -> Iterator[Object]:
         for name, data in args.secrets.items()
     }
     config_maps = {name: {**data} for name, data in args.config_maps.items()}
-    for kind, field, supplied in (
+    for kind, where, supplied in (
         ("ConfigMap", "data", config_maps),
         ("Secret", "stringData", secrets),
     ):
         for name, data in supplied.items():
             metadata = {"name": name, "namespace": args.namespace}
-            yield {"apiVersion": "v1", "kind": kind, "metadata": metadata, field: data}
+            yield {"apiVersion": "v1", "kind": kind, "metadata": metadata, where: data}
 
 
 def _check(objects: Sequence[Object], args: WorkloadsArgs) -> None:
@@ -214,7 +216,7 @@ def _check(objects: Sequence[Object], args: WorkloadsArgs) -> None:
     if [name for kind, name in names if kind == "Namespace"] != [args.namespace]:
         raise UnsupportedObjectError(f"k8s/ is to have one Namespace, {args.namespace!r}")
     meant = {
-        *(("Deployment", name) for name in args.replicas),
+        *(("Deployment", name) for name in (*args.replicas, *args.placements)),
         *(("ServiceAccount", name) for name in args.accounts),
     }
     if missing := sorted(meant - {*names}):
@@ -236,6 +238,8 @@ def _completed(body: Object, objects: Sequence[Object], args: WorkloadsArgs) -> 
         return body
     digest = configuration_digest(_data_of(body, objects))
     spec: dict[str, Any] = {"template": {"metadata": {"annotations": {DIGEST: digest}}}}
+    if kind == "Deployment" and name in args.placements:
+        spec["template"]["spec"] = args.placements[name]
     if kind == "Deployment" and name in args.replicas:
         spec["replicas"] = args.replicas[name]
     return merged(body, {"spec": spec})

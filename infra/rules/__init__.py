@@ -10,11 +10,11 @@ An acceptance nothing needs any more is a problem itself, or it would silence th
 
 from collections.abc import Iterator
 
-from infra.rules import access, basics, data
+from infra.rules import access, basics, data, ray
 from infra.rules.problem import Problem, Rule
 from infra.settings import Settings
 
-RULES: tuple[Rule, ...] = (*basics.RULES, *data.RULES, *access.RULES)
+RULES: tuple[Rule, ...] = (*basics.RULES, *data.RULES, *access.RULES, *ray.RULES)
 
 
 def problems(settings: Settings) -> tuple[Problem, ...]:

@@ -156,13 +156,18 @@ def _nodes(settings: Settings) -> Iterator[Problem]:
                 )
         return
     machine = settings.node_machine_type
-    if machine in _TOO_SMALL or not _MACHINE_TYPE.fullmatch(machine):
+    if not is_machine_type(machine):
         yield Problem(
             code="node-machine-type",
             keys=("nodeMachineType",),
             reason=f"{machine!r} is no machine type, or one too small for Label Studio",
             remedy="pulumi config set nodeMachineType e2-standard-4",
         )
+
+
+def is_machine_type(text: str) -> bool:
+    """Whether a text is written as a machine type is, and of none too small for what runs here."""
+    return text not in _TOO_SMALL and bool(_MACHINE_TYPE.fullmatch(text))
 
 
 RULES: tuple[Rule, ...] = (

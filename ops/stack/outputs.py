@@ -27,6 +27,8 @@ _NAMES = (
 )
 _ADDRESSES = ("lakefsUrl", "labelStudioUrl")
 """Empty where the stack has no public address."""
+_RAY = ("rayAddress", "rayToken", "rayLakefsUrl")
+"""Empty where the stack has no Ray cluster, and absent where it was brought up before there was."""
 _KUBECONFIG = "kubeconfig"
 
 
@@ -86,7 +88,8 @@ def _texts(document: Mapping[str, object], stack: str) -> Mapping[str, str]:
     wrong += [name for name in _ADDRESSES if not isinstance(document.get(name), str)]
     if wrong:
         _refuse(stack, wrong)
-    return {name: str(document[name]) for name in (*_NAMES, *_ADDRESSES)}
+    said = {name: str(document[name]) for name in (*_NAMES, *_ADDRESSES)}
+    return said | {name: str(document.get(name, "")) for name in _RAY}
 
 
 def _web_addresses(value: object) -> tuple[str, ...]:

@@ -67,6 +67,7 @@ def remember(
             "lakefs.secret_access_key": outputs["lakefsSecretAccessKey"],
             "label_studio.url": urls[Service.LABEL_STUDIO],
             "label_studio.token": token,
+            **_ray(outputs),
         },
         facts={
             "project": outputs["project"],
@@ -79,6 +80,17 @@ def remember(
             "kubeconfig": outputs.kubeconfig,
         },
     )
+
+
+def _ray(outputs: Outputs) -> Mapping[str, str]:
+    """How its Ray cluster is reached, where it has one."""
+    if not outputs["rayAddress"]:
+        return {}
+    return {
+        "ray.address": outputs["rayAddress"],
+        "ray.token": outputs["rayToken"],
+        "ray.lakefs_url": outputs["rayLakefsUrl"],
+    }
 
 
 def with_new_token(

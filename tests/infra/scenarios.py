@@ -42,6 +42,15 @@ SCENARIOS: Mapping[str, Scenario] = {
             "training_access": True,
         },
     ),
+    "ray": Scenario(
+        stack_name="dev",
+        settings={
+            "cluster_mode": "standard",
+            "ray_workers": 4,
+            "ray_machine_type": "e2-standard-16",
+        },
+    ),
+    "ray-autopilot": Scenario(stack_name="prod", settings={"ray_workers": 2}),
 }
 
 

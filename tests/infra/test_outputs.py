@@ -21,7 +21,7 @@ AGREED = {
     *("s3Endpoint", "lakefsServiceAccount", "labelStudioServiceAccount", "database"),
     *("databaseInstance", "labelStudioEmail", "dnsRecords", "teardown"),
     *("lakefsAccessKeyId", "lakefsSecretAccessKey", "labelStudioPassword"),
-    *("labelStudioSecretKey", "kubeconfig"),
+    *("labelStudioSecretKey", "kubeconfig", "rayAddress", "rayLakefsUrl", "rayToken"),
 }
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "dev": {"stack_name": "dev"},

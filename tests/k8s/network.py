@@ -50,7 +50,7 @@ _METADATA = (("169.254.169.252/32", 988), ("169.254.169.254/32", 80))
 
 def what_must_talk_may(objects: Objects) -> Iterator[str]:
     """DNS, the object store, Workload Identity, lakeFS for Label Studio, the database."""
-    allowed = set(_allowed(objects))
+    talk = set(allowed(objects))
     apps = ("lakefs", "label-studio")
     needed = {("label-studio", "to", "lakefs", "http", "TCP")}
     needed |= {("lakefs", "from", "label-studio", "http", "TCP")}
@@ -70,11 +70,12 @@ def what_must_talk_may(objects: Objects) -> Iterator[str]:
     else:
         private = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
         needed |= {(app, "to", block, 5432, "TCP") for app in apps for block in private}
-    for one in sorted(needed ^ allowed, key=str):
+    for one in sorted(needed ^ talk, key=str):
         yield f"{'needed' if one in needed else 'not needed'}: {one}"
 
 
-def _allowed(objects: Objects) -> Iterator[tuple[object, ...]]:
+def allowed(objects: Objects) -> Iterator[tuple[object, ...]]:
+    """Who may talk to whom: subject, direction, peer, port and protocol."""
     for policy in of(objects, "NetworkPolicy").values():
         for direction, side in (("ingress", "from"), ("egress", "to")):
             for rule in policy["spec"].get(direction, []):

@@ -104,7 +104,7 @@ def a_standard_cluster_has_a_pool_of_its_own(recorded: Recorded) -> Iterator[str
         "nodeConfig.machineType": setting(recorded, "nodeMachineType"),
         "autoscaling.maxNodeCount": int(setting(recorded, "nodeCountMax")),
     }
-    yield from unlike(recorded.one("NodePool"), pool)
+    yield from unlike(recorded.one("NodePool", "cluster"), pool)
 
 
 @invariant

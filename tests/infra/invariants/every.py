@@ -9,6 +9,7 @@ from tests.infra.invariants import (
     operations,
     pods,
     program,
+    ray,
     secrecy,
     storage,
 )
@@ -26,6 +27,7 @@ MODULES = (
     operations,
     pods,
     program,
+    ray,
     secrecy,
     storage,
 )

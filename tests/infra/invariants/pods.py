@@ -151,6 +151,8 @@ def there_are_as_many_pods_as_asked(recorded: Recorded) -> Iterator[str]:
     expected = {
         "lakefs": int(setting(recorded, "lakefsReplicas")),
         "label-studio": int(setting(recorded, "labelStudioReplicas")),
+        "ray-head": 1,
+        "ray-worker": int(setting(recorded, "rayWorkers")),
     }
     for each in kubernetes(recorded, "Deployment"):
         if each.at("spec.replicas") != expected.get(str(each.at("metadata.name"))):

@@ -18,6 +18,7 @@ SECRETS: Mapping[str, frozenset[str]] = {
         }
     ),
     "label-studio": frozenset({"database-password", "password", "secret-key", "username"}),
+    "ray": frozenset({"token"}),
     "postgres": frozenset({"label-studio-password", "lakefs-password", "password"}),
 }
 SECRET_OUTPUTS = frozenset(
@@ -27,6 +28,7 @@ SECRET_OUTPUTS = frozenset(
         "labelStudioSecretKey",
         "lakefsAccessKeyId",
         "lakefsSecretAccessKey",
+        "rayToken",
     }
 )
 _LEAST_LENGTH = 32
@@ -103,7 +105,9 @@ def _is_shared(places: set[tuple[str, str]]) -> bool:
 def secrets_have_the_agreed_keys(recorded: Recorded) -> Iterator[str]:
     """k8s/ reads these names; a missing one keeps a pod from starting."""
     in_cluster = setting(recorded, "database") == "in-cluster"
-    expected = {name: keys for name, keys in SECRETS.items() if name != "postgres" or in_cluster}
+    absent = {"postgres"} if not in_cluster else set[str]()
+    absent |= {"ray"} if setting(recorded, "rayWorkers") == "0" else set[str]()
+    expected = {name: keys for name, keys in SECRETS.items() if name not in absent}
     found = {
         str(each.at("metadata.name")): frozenset(each.inputs.get("stringData", {}))
         for each in kubernetes(recorded, "Secret")

@@ -93,8 +93,8 @@ _SECRECY = [
             "no_config_map_holds_a_secret",
         ),
         (
-            "CredentialsArgs(protect=settings.protect)",
-            "CredentialsArgs(protect=False)",
+            "CredentialsArgs(protect=settings.protect,",
+            "CredentialsArgs(protect=False,",
             "what_holds_data_is_protected_as_asked",
         ),
     ),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tests.infra.mutations import access, data, edges, pods, servers
+from tests.infra.mutations import access, data, edges, pods, ray, servers
 from tests.infra.mutations.row import Mutation
 
 __all__ = ["MUTATIONS", "Mutation"]
@@ -12,5 +12,6 @@ MUTATIONS: Sequence[Mutation] = (
     *data.MUTATIONS,
     *edges.MUTATIONS,
     *pods.MUTATIONS,
+    *ray.MUTATIONS,
     *servers.MUTATIONS,
 )

@@ -177,8 +177,8 @@ _DATABASE = [
     *in_file(
         "infra/servers.py",
         (
-            'objects=manifests.load("dev" if cloud_sql is None else "prod")',
-            'objects=manifests.load("prod")',
+            '("dev" if cloud_sql is None else "prod") +',
+            '"prod" +',
             "there_is_the_database_asked_for",
         ),
         scenario="dev",
