@@ -1,5 +1,6 @@
 """Texts and pictures in one space, by the real libraries and a toy model; files of embeddings."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ from PIL import Image
 from ops.core.records import TaskKey
 from ops.embedding import Clip
 from ops.embedding_file import read_embeddings
-from ops.errors import ConfigurationError, InvalidDataError, NotFoundError, UnavailableError
+from ops.errors import ConfigurationError, InvalidDataError, NotFoundError
 from tests.looks import picture
 from tests.toy_clip import DIMENSIONS, WORDS, write_toy_clip
 
@@ -97,16 +98,22 @@ def test_the_wrong_half_is_no_text_model(tmp_path: Path) -> None:
         Clip(tmp_path).embed_text("red")
 
 
-def test_a_model_that_cannot_be_downloaded_is_told_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_model_that_cannot_be_downloaded_is_told_at_once(tmp_path: Path) -> None:
     """With what helps, and not a word of the library's own."""
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(UnavailableError) as caught:
-        Clip(None, tmp_path).embed_text("red")
-    assert caught.value.code == "clip-download"
-    assert "OPS_CLIP_PATH" in caught.value.hint
-    assert capfd.readouterr() == ("", "")
+    script = (
+        "import pathlib, sys\n"
+        "from ops.embedding import Clip\n"
+        "from ops.errors import UnavailableError\n"
+        "try: Clip(None, pathlib.Path(sys.argv[1])).embed_text('red')\n"
+        "except UnavailableError as error: print(error.code, error.hint)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        capture_output=True, text=True, check=True, env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )  # fmt: skip
+    assert done.stdout.startswith("clip-download ")
+    assert "OPS_CLIP_PATH" in done.stdout
+    assert done.stderr == ""
 
 
 def test_without_the_extra_the_command_that_installs_it_is_named() -> None:
@@ -262,6 +269,26 @@ def test_arrays_that_are_no_embeddings_are_refused(
     np.savez(tmp_path / "e.npz", **arrays)
     with pytest.raises(InvalidDataError):
         read_embeddings(tmp_path / "e.npz")
+
+
+class Runs:
+    """What makes a folder when somebody unpickles it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+        return Path.mkdir, (self.folder,)
+
+
+def test_an_array_of_objects_is_never_unpickled(tmp_path: Path) -> None:
+    """It would run whatever it holds."""
+    folder = tmp_path / "ran"
+    keys = np.array([Runs(folder)], dtype=object)
+    np.savez(tmp_path / "e.npz", key=keys, vector=np.ones((1, 2)))
+    with pytest.raises(InvalidDataError):
+        read_embeddings(tmp_path / "e.npz")
+    assert not folder.exists()
 
 
 def test_a_table_without_its_columns_is_refused(tmp_path: Path) -> None:
