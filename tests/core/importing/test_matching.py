@@ -21,7 +21,7 @@ URI = base64.urlsafe_b64encode(b"s3://cats/0123/images/x/deep/d.png").decode().r
     [
         ("a.jpg", "a.jpg"),
         ("./a.jpg", "a.jpg"),
-        ("/home/pi/JPEGImages/a.jpg", "a.jpg"),
+        ("/srv/pi/JPEGImages/a.jpg", "a.jpg"),
         ("C:\\data\\train\\b.jpg", "train/b.jpg"),
         ("images/val/b.jpg", "val/b.jpg"),
         ("other/d.png", "x/deep/d.png"),
