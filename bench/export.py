@@ -48,7 +48,7 @@ child.returncode = os.waitstatus_to_exitcode(status)
 cpu_s = used.ru_utime + used.ru_stime
 print(child.returncode, time.perf_counter() - started, cpu_s, used.ru_maxrss / 1024)
 """
-_THEIRS = {Format.COCO: "coco", Format.YOLO: "yolo", Format.VOC: "voc", Format.CSV: "csv"}
+_THEIRS = {Format.COCO: "coco", Format.YOLO: "yolo", Format.VOC: "voc"}
 
 
 def main() -> None:
