@@ -162,6 +162,9 @@ def refuse_in_the_way(out: Path) -> None:
         return
     if not out.is_dir() or out.is_symlink():
         _refuse(out, "is no directory")
+    if out.samefile("."):
+        # It would get its name in one step, and whoever stands in it stand nowhere.
+        _refuse(out, "is the directory you are in")
     if not any(out.iterdir()):
         return
     try:

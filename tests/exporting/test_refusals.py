@@ -153,6 +153,17 @@ def test_nothing_but_an_export_is_replaced(kind: str, tmp_path: Path) -> None:
     assert kind != "another-export" or (out / "export.json").read_text() == '{"schema": "mine"}'
 
 
+def test_the_directory_one_is_in_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Replaced in one step, it would be gone from under a shell."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RefusedError) as caught:
+        five_states().export(Path(), Format.CSV)
+    assert caught.value.code == "out-in-the-way"
+    five_states().export(Path("out"), Format.CSV)
+
+
 @pytest.mark.parametrize("edit", ["changed", "added", "removed"])
 def test_an_export_somebody_worked_on_is_not_replaced(edit: str, tmp_path: Path) -> None:
     made, out = five_states(), tmp_path / "out"
