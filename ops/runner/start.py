@@ -27,7 +27,7 @@ from ops.core.rounds import (
     project_title,
 )
 from ops.core.selection import Selection
-from ops.core.task_list import RoundTask, encode_tasks, tasks_digest
+from ops.core.task_list import RoundTask, decode_tasks, encode_tasks, tasks_digest
 from ops.errors import ConfigurationError, RefusedError
 from ops.ports import TaskRow, Upload
 from ops.runner.attach import Attachment
@@ -318,13 +318,14 @@ class _Start:
         upload = Upload(path=tasks_path(self._name), data=listed)
         if not lake.write_if_absent(self._branch, upload):
             listed = lake.read(self._branch, tasks_path(self._name)) or listed
+        is_other = listed != upload.data
         manifest = Manifest(
             id=context.new_id(),
             name=self._name,
             base=self.base,
             actor=context.actor,
             created_at=context.timestamp(),
-            selection=self._named_selection(),
+            selection=self._named_selection(listed if is_other else None),
             task_count=listed.count(b"\n"),
             tasks_digest=tasks_digest(listed),
             ontology_digest=ontology.digest,
@@ -336,8 +337,18 @@ class _Start:
         metadata = context.metadata("start", round=self._name)
         lake.commit(self._branch, f"Reserve round {self._name}", metadata)
 
-    def _named_selection(self) -> Selection:
-        """What the manifest says was asked for: of an import, its tasks one by one."""
+    def _named_selection(self, other: bytes | None) -> Selection:
+        """What the manifest says was asked for: of an import, its tasks one by one.
+
+        So are another start's, killed before its manifest or running just now: nobody knows its
+        words any more, and this one's would give other tasks.
+        """
+        if other is not None:
+            self.choice = None
+            keys = (entry.task.key for entry in decode_tasks(other, self._name))
+            return Selection(
+                keys=tuple(keys), edit=self._selection.edit, labeled_too=self._selection.labeled_too
+            )
         if self._brought is None:
             return self.choice.selection if self.choice else self._selection
         return replace(self._selection, keys=tuple(one.task.key for one in self._brought.tasks))

@@ -28,6 +28,7 @@ from ops.runner.round_tasks import add_tasks, drop_tasks, reselect
 from ops.runner.selection import Choice, choose_tasks
 from ops.runner.start import start_round
 from ops.runner.status import find_manifest
+from tests.runner.test_crash import Killed
 from tests.runner.world import World, region
 from tests.toy_clip import DIMENSIONS, write_toy_clip
 
@@ -372,5 +373,27 @@ def test_a_texts_order_comes_again_without_model_or_embeddings(
     kept = found.selection.ranking
     assert kept is not None
     assert (kept.file, kept.sha256) == ("vectors.npz", digest)
+    again = reselect(world.context, found)
+    assert tasks_digest(encode_tasks(again.values())) == found.tasks_digest
+
+
+def test_a_task_list_of_words_nobody_knows_is_told_as_what_it_is() -> None:
+    """Its start was killed before the manifest; another start by other words goes on with it."""
+    world = World()
+
+    def kill(method: str) -> None:
+        if method == "write_if_absent":
+            raise Killed
+
+    world.watch(lambda _: None, kill)
+    with pytest.raises(Killed):
+        start_round(world.context, "cheese", Selection(limit=2))
+    world.watch(lambda _: None, lambda _: None)
+    with pytest.raises(RefusedError) as caught:
+        start_round(world.context, "cheese", Selection(sample=4))
+    assert caught.value.code == "round-exists"
+    assert "2 tasks named one by one" in dict(caught.value.where)["there"]
+    assert [*start_round(world.context, "cheese", Selection()).keys] == names(0, 1)
+    found = find_manifest(world.context, "cheese")
     again = reselect(world.context, found)
     assert tasks_digest(encode_tasks(again.values())) == found.tasks_digest
