@@ -13,6 +13,7 @@ import pytest
 from ops.core.joining import Alike, MatchOn, Rule
 from ops.core.names import MAIN
 from ops.core.records import CommitId
+from ops.core.table_columns import LABEL_COLUMNS, TASK_COLUMNS
 from ops.errors import InvalidDataError, NotFoundError, OpsError, RefusedError, UsageError
 from ops.ports import Upload
 from ops.runner.deposit import deposit
@@ -339,6 +340,9 @@ def test_columns_of_the_same_name_stay_in_their_table(world: World, tmp_path: Pa
     ]
     assert ask(world, "SELECT a.state, a.size, b.size, b.label FROM meta_one a JOIN meta_two b"
                " USING (key)") == [("good", 1, 2, "brie")]  # fmt: skip
+    with open_tables(world.context, CommitId(str(world.lake.find_commit(MAIN)))) as tables:
+        assert [one for one in tables.columns("tasks") if one not in TASK_COLUMNS] == ["own"]
+        assert [one for one in tables.columns("labels") if one not in LABEL_COLUMNS] == ["own"]
     with pytest.raises(UsageError) as caught:
         ask(world, "SELECT size FROM tasks")
     assert caught.value.code == "sql-unknown-column"
