@@ -76,7 +76,7 @@ def test_verbs_that_change_something_can_be_tried(
     """Those that change nothing have no --dry-run."""
     looks_only = {
         "list", "status", "show", "diff", "log", "uri", "open", "logs", "env", "card", "stats",
-        "blame", "changes", "verify", "info",
+        "blame", "changes", "verify", "info", "dedup",
     }  # fmt: skip
     names = {name for option in options(command) for name in option.opts}
     if words == ("quickstart",):
