@@ -109,8 +109,6 @@ def place(scratch: Path, target: Path) -> None:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch.replace(target)
-    # Of two names of one file a rename leaves both.
-    scratch.unlink(missing_ok=True)
 
 
 def ignores_case(directory: Path) -> bool:

@@ -192,6 +192,41 @@ def test_a_link_written_to_nevertheless_spoils_no_other_pull(desk: Desk) -> None
     assert desk.images() == ALL_IMAGES
 
 
+def test_a_damaged_cache_is_never_linked_to(desk: Desk) -> None:
+    """What is read again takes its place, in the cache too."""
+    desk.pull()
+    for path in (desk.home / "cache").rglob("*-*"):
+        path.chmod(0o644)
+        path.write_bytes(bytes(path.stat().st_size))
+    pulled = desk.pull(replace(ALL, link=True), out=desk.home / "other")
+    assert pulled.sources[Source.SERVER] == pulled.file_count
+    assert desk.images(desk.home / "other") == ALL_IMAGES
+    desk.pull(replace(ALL, link=True), out=desk.home / "third")
+    assert desk.images(desk.home / "third") == ALL_IMAGES
+    assert desk.read == []
+
+
+def test_without_a_cache_a_link_is_a_copy_nobody_writes_to(desk: Desk) -> None:
+    desk.context = replace(desk.context, cache_dir=None)
+    desk.pull(replace(ALL, link=True))
+    path = desk.out / "images/p000.png"
+    assert (path.stat().st_nlink, path.stat().st_mode & 0o222) == (1, 0)
+
+
+def test_what_a_stopped_pull_left_behind_is_still_known_as_ours(desk: Desk) -> None:
+    """The bytes of the version before it, under a name that the version after it has not."""
+    desk.pull()
+    desk.on_main(picture("p001.png", b"changed"))
+    desk.fail = failing("lakefs-unreachable", UnavailableError, "images/p001.png")
+    with pytest.raises(PartialError):
+        desk.pull()
+    desk.fail = lambda _: None
+    desk.on_main(removed=("images/p001.png",))
+    pulled = desk.pull()
+    assert (pulled.removed, pulled.extra) == (["images/p001.png"], [])
+    assert "p001.png" not in desk.images()
+
+
 def test_a_copy_after_a_link_may_be_written(desk: Desk) -> None:
     desk.pull(replace(ALL, link=True))
     desk.pull()
