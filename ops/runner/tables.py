@@ -4,12 +4,11 @@ Owns the tables' names and columns (docs/how-to/join-and-query.md). Works on lis
 and what lies beside them; reads no picture and no record. The engine is ops/tables.py.
 """
 
-import json
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 
-from ops.arrow import arrow_table, column_names, empty_snapshot, open_dataset
+from ops.arrow import column_names, empty_snapshot, open_dataset
 from ops.core.cells import plain
 from ops.core.join_facts import joined_columns_of
 from ops.core.names import (
@@ -22,12 +21,10 @@ from ops.core.names import (
     SPLIT_PREFIX,
     TASKS_PARQUET,
     facts_path,
-    media_key,
     metadata_path,
 )
 from ops.core.queries import is_select
 from ops.core.records import CommitId, Json, TaskKey
-from ops.core.runs import decode_run
 from ops.core.sql import Statement, check_repeatable
 from ops.core.table_columns import (
     ANNOTATION_COLUMNS,
@@ -37,64 +34,21 @@ from ops.core.table_columns import (
     tasks_view,
 )
 from ops.errors import UsageError
-from ops.parquet import Column
 from ops.ports import StoredObject
 from ops.runner.context import Context
+from ops.runner.table_sources import (
+    PREDICTION_KINDS,
+    PROFILE_KINDS,
+    SPLIT_KINDS,
+    files_table,
+    image_table,
+    runs_table,
+)
 from ops.tables import Engine, Rows, quoted, text_literal
-
-IMAGE_KINDS = {
-    "key": Column.TEXT,
-    "checksum": Column.TEXT,
-    "sha256": Column.TEXT,
-    "width": Column.WHOLE,
-    "height": Column.WHOLE,
-    "size_bytes": Column.WHOLE,
-}
-"""What a listing says of each image."""
-
-PREDICTION_KINDS = {
-    "key": Column.TEXT,
-    "model": Column.TEXT,
-    "version": Column.TEXT,
-    "score": Column.NUMBER,
-    "label": Column.TEXT,
-    "labels": Column.TEXTS,
-    "result": Column.TEXT,
-}
-PROFILE_KINDS = {
-    "key": Column.TEXT,
-    "checksum": Column.TEXT,
-    "sha256": Column.TEXT,
-    "size_bytes": Column.WHOLE,
-    "width": Column.WHOLE,
-    "height": Column.WHOLE,
-    "orientation": Column.WHOLE,
-    "format": Column.TEXT,
-    "mode": Column.TEXT,
-    "dhash": Column.TEXT,
-    "problem": Column.TEXT,
-}
-SPLIT_KINDS = {
-    "split": Column.TEXT,
-    "part": Column.TEXT,
-    "key": Column.TEXT,
-    "group": Column.TEXT,
-}
-RUN_KINDS = {
-    "run": Column.TEXT,
-    "commit": Column.TEXT,
-    "version": Column.WHOLE,
-    "model": Column.TEXT,
-    "metrics": Column.TEXT,
-    "params": Column.TEXT,
-    "url": Column.TEXT,
-    "model_digest": Column.TEXT,
-    "made_by": Column.TEXT,
-    "made_at": Column.TEXT,
-}
 
 FIXED = ("annotations", "labels", "predictions", "profile", "runs", "splits", "tasks")
 META = "meta_"
+_BESIDE = frozenset({"predictions", "profile", "runs", "splits"})
 
 
 @contextmanager
@@ -281,26 +235,22 @@ class Tables:
                 self._provide_annotations()
             elif table.startswith(META):
                 self._load_metadata(names[table].removeprefix(META))
-            elif table in self._loaders and table not in self._loaded:
-                self._loaders[table]()
-                self._loaded.add(table)
+            elif table in _BESIDE and table not in self._loaded:
+                self._load(table)
 
-    @property
-    def _loaders(self) -> Mapping[str, Callable[[], None]]:
-        return {
-            "predictions": lambda: self._load_files(
-                "predictions", PREDICTION_PREFIX, PREDICTION_KINDS
-            ),
-            "profile": lambda: self._load_files("profile", IMAGE_PROFILE_PATH, PROFILE_KINDS),
-            "runs": self._load_runs,
-            "splits": self._load_splits,
-        }
-
-    def _load_files(self, table: str, prefix: str, kinds: Mapping[str, Column]) -> None:
-        """The Parquet files below a prefix, all of one schema, as one table."""
-        files = self._read(prefix, ".parquet")
-        found = open_dataset(files) if files else arrow_table({name: [] for name in kinds}, kinds)
-        self._engine.register(table, found)
+    def _load(self, table: str) -> None:
+        match table:
+            case "predictions":
+                files = self._read(PREDICTION_PREFIX, ".parquet")
+                self._engine.register(table, files_table(files, PREDICTION_KINDS))
+            case "profile":
+                files = self._read(IMAGE_PROFILE_PATH, ".parquet")
+                self._engine.register(table, files_table(files, PROFILE_KINDS))
+            case "runs":
+                self._engine.register(table, runs_table(self._read(RUN_PREFIX, ".json")))
+            case _:
+                self._load_splits()
+        self._loaded.add(table)
 
     def _load_splits(self) -> None:
         """Every split's assignments, each with the split's name, which its file alone says."""
@@ -312,29 +262,7 @@ class Tables:
         if parts:
             self._engine.create_view("splits", " UNION ALL ".join(parts))
         else:
-            empty: dict[str, list[object]] = {name: [] for name in SPLIT_KINDS}
-            self._engine.register("splits", arrow_table(empty, SPLIT_KINDS))
-
-    def _load_runs(self) -> None:
-        """Training runs; what has no fixed form is JSON, read as metrics->>'$.map'."""
-        columns: dict[str, list[object]] = {name: [] for name in RUN_KINDS}
-        for path, data in self._read(RUN_PREFIX, ".json").items():
-            run = decode_run(data, path.removeprefix(RUN_PREFIX).removesuffix(".json"))
-            row = {
-                "run": run.id,
-                "commit": run.commit,
-                "version": run.version,
-                "model": run.training.model,
-                "metrics": json.dumps(dict(run.training.metrics), ensure_ascii=False),
-                "params": json.dumps(dict(run.training.params), ensure_ascii=False),
-                "url": run.training.url,
-                "model_digest": run.training.model_digest,
-                "made_by": run.made_by,
-                "made_at": run.made_at,
-            }
-            for name, value in row.items():
-                columns[name].append(value)
-        self._engine.register("runs", arrow_table(columns, RUN_KINDS))
+            self._engine.register("splits", files_table({}, SPLIT_KINDS))
 
     def _read(self, prefix: str, suffix: str) -> Mapping[str, bytes]:
         lake = self._context.lake
@@ -350,7 +278,11 @@ class Tables:
         for name in needed:
             self._load_metadata(name)
         if "tasks" not in self._loaded:
-            self._engine.register("_images", self._image_table())
+            listed = self._images
+            if listed is None:
+                lake = self._context.lake
+                listed = lake.list_objects(self._commit, MEDIA_PREFIX, metadata=True)
+            self._engine.register("_images", image_table(listed))
             self._engine.register("_records", self._snapshot(TASKS_PARQUET, 0))
         self._loaded.add("tasks")
         self._joined = joined
@@ -368,21 +300,6 @@ class Tables:
     def _create_labels(self) -> None:
         own = self._own_of(self._joined)
         self._engine.create_view("labels", labels_view(own, ANNOTATION_COLUMNS))
-
-    def _image_table(self) -> object:
-        lake = self._context.lake
-        listed = self._images
-        if listed is None:
-            listed = lake.list_objects(self._commit, MEDIA_PREFIX, metadata=True)
-        columns: dict[str, list[object]] = {name: [] for name in IMAGE_KINDS}
-        for one in listed:
-            columns["key"].append(media_key(one.path))
-            columns["checksum"].append(one.checksum)
-            columns["size_bytes"].append(one.size_bytes)
-            columns["sha256"].append(one.metadata.get("sha256"))
-            columns["width"].append(_pixels(one.metadata.get("width")))
-            columns["height"].append(_pixels(one.metadata.get("height")))
-        return arrow_table(columns, IMAGE_KINDS)
 
     def _snapshot(self, path: str, index: int) -> object:
         data = self._context.lake.read(self._commit, path)
@@ -432,10 +349,6 @@ class Tables:
 
 
 _LABELS_OF_TASKS = "_labels_of_tasks"
-
-
-def _pixels(stated: str | None) -> int | None:
-    return int(stated) if stated and stated.isascii() and stated.isdigit() else None
 
 
 def _refuse_several(key: TaskKey, one: Json, other: Json) -> None:

@@ -18,7 +18,8 @@ from ops.parquet import Column
 from ops.ports import Upload
 from ops.runner import profile
 from ops.runner.deposit import deposit
-from ops.runner.tables import PREDICTION_KINDS, PROFILE_KINDS, Tables, open_tables
+from ops.runner.table_sources import PREDICTION_KINDS, PROFILE_KINDS
+from ops.runner.tables import Tables, open_tables
 from tests.runner.asked import PREDICTED, Asked, CountingLake, Row
 from tests.runner.world import World
 
