@@ -345,9 +345,17 @@ def test_a_later_round_keeps_the_data_of_a_task(desk: Desk) -> None:
     assert (record.task.data, len(record.annotations)) == ({"shop": "north"}, 2)
 
 
-def test_a_task_dropped_from_the_round_can_be_imported_again(desk: Desk) -> None:
-    """Its labels never came to main, though the round's import had them."""
+@pytest.mark.parametrize("is_labeled", [False, True])
+def test_a_task_dropped_from_the_round_can_be_imported_again(
+    desk: Desk, *, is_labeled: bool
+) -> None:
+    """Its labels never came to main, though the round's import had them, and main others."""
     folder = two_files(desk)
+    if is_labeled:
+        desk.put("a.jpg")
+        start_round(desk.context, "first", Selection())
+        desk.label("a.jpg", "cat")
+        finish_round(desk.context, "first")
     desk.take("voc", folder)
     sync_round(desk.context, "old")
     one = Selection(keys=(TaskKey("a.jpg"),))
@@ -359,6 +367,7 @@ def test_a_task_dropped_from_the_round_can_be_imported_again(desk: Desk) -> None
     again = desk.take("voc", folder, round_name="again")
     assert (again.there, again.counts.labeled) == (("b.jpg",), 1)
     assert finish_round(desk.context, "again").counts.labeled == 1
+    assert len(desk.record("a.jpg").annotations) == 1 + is_labeled
 
 
 def test_an_import_that_somebody_edits_in_the_repository_is_noticed(desk: Desk) -> None:

@@ -54,6 +54,18 @@ def test_coco_pictures_without_a_label_are_empty_only_if_somebody_says_so() -> N
     assert [len(one.marks) for one in told.answers] == [4, 1, 0]
 
 
+def test_coco_annotations_that_are_lost_make_no_empty_answer() -> None:
+    """A picture with a caption alone is one nobody has marked."""
+    document = {
+        "images": [{"id": 1, "file_name": "a.jpg"}],
+        "categories": [{"id": 1, "name": "cat"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "caption": "a cat"}],
+    }
+    reading = read_coco("captions.json", json.dumps(document).encode())
+    assert (reading.answers, len(reading.losses)) == ((), 1)
+    assert [one.name for one in reading.unanswered] == ["a.jpg"]
+
+
 def test_a_csv_row_without_a_class_is_no_answer_unless_somebody_says_so() -> None:
     """For boxes and classes alike."""
     for name in ("boxes.csv", "classes.csv"):
