@@ -67,7 +67,7 @@ def pull(
     ] = None,
     media: Annotated[
         Media,
-        typer.Option(help="link: share the bytes with the cache, read-only; no disk is used."),
+        typer.Option(help="With link files share their bytes with the cache, and are read-only."),
     ] = Media.COPY,
     delete_extra: Annotated[
         bool,
