@@ -57,7 +57,8 @@ class Predicting(Protocol):
     ) -> int:
         """Leave one prediction a task for each of these model versions, the oldest.
 
-        Gives how many went; those of others stay as they are. One request a task, and one a prediction that goes. Repeatable.
+        Gives how many went; those of others stay as they are. One request a task, and one a
+        prediction that goes. Repeatable.
         """
         ...
 
