@@ -48,7 +48,7 @@ Values = Mapping[str, Mapping[str, Json] | None]
 def main() -> None:
     """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--count", type=int, default=5_000)
+    parser.add_argument("--count", type=int, default=1_000)
     parser.add_argument("--ray", action="store_true", help="and on Ray on this machine")
     options = parser.parse_args()
     binary = os.environ.get("OPS_LAKEFS_BINARY")

@@ -22,13 +22,13 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import urlsplit
 
 from ops.core.records import Json
 from ops.engines import Work
 from ops.engines.versions import check_versions, versions
-from ops.errors import ConfigurationError, DeniedError, UnavailableError
+from ops.errors import ConfigurationError, DeniedError, OpsError, UnavailableError
 
 if TYPE_CHECKING:
     from daft import DataFrame
@@ -241,9 +241,11 @@ def _gateway(objects: ObjectAccess) -> "IOConfig":
 
 
 def _use_ray() -> None:
+    """Let Daft work on the Ray that is there now: of one before, it would look for the actors."""
     import daft
 
-    daft.set_runner_ray(noop_if_initialized=True)
+    runner = cast("Any", daft.set_runner_ray(noop_if_initialized=True))
+    runner.flotilla_plan_runner = None
 
 
 def _reach(address: str) -> None:
@@ -303,14 +305,15 @@ def _translated(message: str) -> Generator[None]:
     """Daft's and Ray's failures, in our words.
 
     Raises:
+        OpsError: as it was raised inside.
         UnavailableError: either gave up.
     """
-    from daft.exceptions import DaftCoreException
-    from ray.exceptions import RayError
-
     try:
         yield
-    except (DaftCoreException, RayError, ConnectionError, RuntimeError) as error:
+    except OpsError:
+        raise
+    except Exception as error:
+        # Both raise classes of many families, bare ones among them.
         raise UnavailableError(
             "ray-failed",
             message,
