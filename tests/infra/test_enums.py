@@ -94,6 +94,11 @@ LISTS: Mapping[tuple[str, str], tuple[str, str, str]] = {
         "NodePoolAutoscaling",
         "locationPolicy",
     ),
+    ("container/nodePool:NodePool", "nodeConfig.taints.effect"): (
+        "container.v1",
+        "NodeTaint",
+        "effect",
+    ),
     ("container/nodePool:NodePool", "nodeConfig.workloadMetadataConfig.mode"): (
         "container.v1",
         "WorkloadMetadataConfig",
