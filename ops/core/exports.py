@@ -214,7 +214,7 @@ def _told(one: Annotation, shown: Sequence[Shown]) -> Annotation:
     nothing.
     """
     stated = _stating(one)
-    silent = [region for region in one.result if region.get("id") not in stated]
+    silent = [region for region in one.result if str(region.get("id")) not in stated]
     told = told_origins(silent, shown, saved_at=one.updated_at) if shown else None
     if told is None or told.shown is None:
         return one
