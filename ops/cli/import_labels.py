@@ -220,7 +220,7 @@ _EXAMPLES = 10
 
 
 def _warnings(found: "Imported", *, as_json: bool) -> Sequence[Warn]:
-    lost = _grouped(found.losses) if as_json else {}
+    lost = _grouped(found.losses if as_json else ())
     warnings = [
         Warn(code="lost", message=f"{len(places)} lost: {what}", subject=places[0])
         for what, places in lost.items()

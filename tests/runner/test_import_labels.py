@@ -165,6 +165,7 @@ def test_a_changed_file_is_named_and_replaces_only_if_asked(desk: Desk) -> None:
     desk.take("voc", folder)
     finish_round(desk.context, "old")
     [before] = desk.record("a.jpg").annotations
+    desk.clock.advance(60)
     desk.write("voc/a.xml", voc("a.jpg", ("cat", 88, 1, 640, 479)))
     with pytest.raises(ConflictError) as caught:
         desk.take("voc", folder, round_name="newer")
