@@ -2,9 +2,11 @@
 
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -148,12 +150,18 @@ def cluster(desk: Desk) -> Generator[tuple[str, str]]:
         wait_for(lambda: not alive(below), "Ray is gone")
 
 
-def test_a_ray_of_this_machine_listens_to_nobody_else_and_dies_with_us() -> None:
+def test_a_ray_of_this_machine_listens_to_nobody_else_and_dies_with_us(
+    request: pytest.FixtureRequest,
+) -> None:
     """Ray 2.59 would listen at every address; killed, the command takes Ray along."""
+    # What is killed tidies nothing up; pytest's own folders have names too long for sockets.
+    folder = tempfile.mkdtemp(prefix="ops-")
+    request.addfinalizer(lambda: shutil.rmtree(folder, ignore_errors=True))
+    kept = {n: v for n, v in os.environ.items() if not n.startswith(("RAY_", "DAFT_"))}
     holder = subprocess.Popen(
         [sys.executable, "-m", "tests.engines.hold_ray"],
         cwd=ROOT,
-        env={n: v for n, v in os.environ.items() if not n.startswith(("RAY_", "DAFT_"))},
+        env={**kept, "TMPDIR": folder},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
