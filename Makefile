@@ -5,7 +5,7 @@
 #   make check        the inner loop: format, lint, types, core tests; under a minute
 #   make docs         write docs/reference anew from the code
 #   make chaos        kill ops and its servers a thousand times, and say what became of it (hours)
-#   make bench        time syncs, diffs and merges against bare requests, DVC, lakectl, git and JSON
+#   make bench        time the verbs against bare requests, DVC, boto3, pandas, a converter and others
 #   make setup        .venv as uv.lock says (PYTHON=/path/to/python to choose one)
 #   make clean        remove what can be made again; labels and data in .ops/ stay
 
@@ -40,6 +40,12 @@ bench: setup
 	$(BIN)/python -m bench.sync
 	$(BIN)/python -m bench.diff
 	$(BIN)/python -m bench.merge
+	$(BIN)/python -m bench.query
+	$(BIN)/python -m bench.select
+	$(BIN)/python -m bench.export
+	$(BIN)/python -m bench.pull
+	$(BIN)/python -m bench.profile
+	$(BIN)/python -m bench.duplicates
 
 lint: setup
 	$(BIN)/ruff format --check --quiet

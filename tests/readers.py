@@ -1,4 +1,4 @@
-"""Readers of exports in an environment of their own, for tests that need the real thing.
+"""Other people's programs in an environment of their own, for tests that need the real thing.
 
 Owns where the environment of tools/readers is kept between runs: in the person's cache directory,
 by the digest of its lock. Its libraries cannot live beside ours.

@@ -12,9 +12,9 @@ import pytest
 from ops.core.importing.pointers import manifest_md5
 from ops.errors import InvalidDataError, NotFoundError, OpsError
 from ops.working_copies import WorkingCopy, check_working_copy
-from tests.tree import ROOT
+from tests.readers import readers_python
+from tests.wanted import missing
 
-DVC = ROOT / ".ops" / "bench" / "dvc" / "bin" / "dvc"
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n"
 
 
@@ -166,9 +166,10 @@ def test_files_are_held_to_the_pointers_of_the_index(copy: Path) -> None:
     assert refused(copy).code == "not-pulled"
 
 
-@pytest.mark.skipif(not shutil.which("git-lfs"), reason="NO GIT-LFS on this machine")
 def test_what_git_lfs_itself_made(tmp_path: Path) -> None:
     """Its filter writes the pointer, its smudge the file."""
+    if not shutil.which("git-lfs"):
+        missing("NO GIT-LFS: apt-get install git-lfs")
     git(tmp_path, "init", "-q")
     git(tmp_path, "lfs", "install", "--local")
     git(tmp_path, "lfs", "track", "*.jpg")
@@ -180,9 +181,9 @@ def test_what_git_lfs_itself_made(tmp_path: Path) -> None:
     assert refused(tmp_path).code == "digest-differs"
 
 
-@pytest.mark.skipif(not DVC.exists(), reason="NO DVC: it is not among the project's own packages")
 def test_what_dvc_itself_made(tmp_path: Path) -> None:
     """`dvc add` of a folder and of a file."""
+    program = readers_python().parent / "dvc"
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path / "home"),
@@ -191,7 +192,7 @@ def test_what_dvc_itself_made(tmp_path: Path) -> None:
 
     def dvc(*words: str) -> None:
         subprocess.run(
-            [DVC, *words], cwd=tmp_path, env=environment, check=True, capture_output=True
+            [program, *words], cwd=tmp_path, env=environment, check=True, capture_output=True
         )
 
     dvc("init", "-q", "--no-scm")

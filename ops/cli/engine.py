@@ -28,7 +28,8 @@ class EngineName(StrEnum):
 EngineOption = Annotated[
     EngineName,
     typer.Option(
-        "--engine", help="threads: this process; ray: a Ray cluster, or one made here for this."
+        "--engine",
+        help="What does the work: threads of this process; or Ray, on a cluster or here.",
     ),
 ]
 RayAddress = Annotated[
