@@ -24,7 +24,8 @@ LAKEFS_PREFIX = "lakefs/"
 IMAGES_PREFIX = "images/"
 """Where people put pictures of their own in the data bucket."""
 
-LONGEST_STACK = 16
+LONGEST_STACK = 15
+"""What is left of an account id's 30 characters by `labeling-nodes-`."""
 LONGEST_LABEL = 63
 LONGEST_HOST = 253
 

@@ -30,7 +30,7 @@ CHAINS = st.lists(WORDS, min_size=1, max_size=5).map("-".join)
 PROJECTS = (CHAINS | st.from_regex(r"\A[a-z][-a-z0-9]{4,28}[a-z0-9]\Z")).filter(
     lambda text: not project_problem(text) and not bucket_problem(f"{text}-x")
 )
-STACKS = (CHAINS | st.from_regex(r"\A[a-z](-?[a-z0-9]){0,15}\Z")).filter(
+STACKS = (CHAINS | st.from_regex(r"\A[a-z](-?[a-z0-9]){0,14}\Z")).filter(
     lambda text: not stack_problem(text)
 )
 PURPOSES = st.from_regex(r"\A[a-z][a-z0-9]{0,19}\Z")
@@ -156,7 +156,7 @@ def test_kubernetes_names_are_labels() -> None:
         ("dev-", "single hyphens"),
         ("dev--a", "single hyphens"),
         ("", "a letter first"),
-        ("d" * (LONGEST_STACK + 1), "17 characters long"),
+        ("d" * (LONGEST_STACK + 1), "16 characters long"),
         ("relabeling", "two projects come to one bucket name"),
     ],
 )
@@ -164,7 +164,7 @@ def test_a_stack_no_name_has_room_for_is_refused(stack: str, reason: str) -> Non
     with pytest.raises(NameRefusedError, match=reason) as refused:
         Names("acme-labels", stack)
     assert refused.value.name == stack
-    assert "up to 16" in refused.value.remedy
+    assert "up to 15" in refused.value.remedy
 
 
 @pytest.mark.parametrize(
