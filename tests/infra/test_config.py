@@ -201,7 +201,7 @@ CASES: tuple[tuple[Mapping[str, Any], str, str], ...] = (
     ({"region": "europe-west1-b"}, "region-is-a-zone", "one zone's outage"),
     ({"region": "Europe"}, "region", "not written as a region"),
     ({"stack": "Dev"}, "stack-name", "single hyphens"),
-    ({"stack": "a-very-long-stack-name"}, "stack-name", "service accounts leave 16"),
+    ({"stack": "a-very-long-stack-name"}, "stack-name", "service accounts leave 15"),
     ({"admin_email": ""}, "admin-email-missing", "known by an e-mail address"),
     ({"admin_email": "ann"}, "admin-email", "no e-mail address"),
     ({"admin_email": "ann@localhost"}, "admin-email", "no e-mail address"),
