@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from ops.core.records import TaskKey
-from ops.errors import InvalidDataError, NotFoundError
+from ops.errors import InvalidDataError
+from ops.given import read_given
 from ops.parquet import libraries
 
 if TYPE_CHECKING:
@@ -76,16 +77,7 @@ def read_embeddings(path: Path) -> Embeddings:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         _refuse(path, f"{path.suffix or 'no ending'} is none of {', '.join(_READERS)}")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise NotFoundError(
-            "no-embedding-file",
-            f"{path} cannot be read: {error.strerror}",
-            subject=str(path),
-            unchanged="nothing was written",
-            hint="check the path",
-        ) from error
+    data = read_given(path, code="no-embedding-file", hint="check the path")
     try:
         keys, matrix = reader(data)
     except _WrongError as error:

@@ -20,6 +20,7 @@ from ops.core.importing.voc import read_voc
 from ops.core.importing.yolo import class_names, read_yolo, yaml_names
 from ops.core.ontology import Ontology
 from ops.errors import NotFoundError
+from ops.given import read_given
 from ops.media import MediaFile, find_files
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
@@ -143,16 +144,11 @@ def _files(path: Path, wanted: Callable[[MediaFile], bool]) -> Sequence[MediaFil
 
 
 def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise NotFoundError(
-            "no-label-file",
-            f"{path} is no file that can be read",
-            subject=str(path),
-            unchanged="nothing was written",
-            hint="name the label file itself; see which there are: ops import --help",
-        ) from error
+    return read_given(
+        path,
+        code="no-label-file",
+        hint="name the label file itself; see which there are: ops import --help",
+    )
 
 
 def _refuse_missing(path: Path, problem: str, hint: str) -> NoReturn:

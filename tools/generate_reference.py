@@ -243,6 +243,9 @@ def _failure(call: ast.Call, scope: str, exit_codes: Mapping[str, int]) -> Itera
     elif "code" in keywords and "error" in keywords:
         # A row of a table of refusals.
         name, arguments = _name(keywords["error"]), [keywords["code"], keywords["message"]]
+    elif name == "read_given":
+        # A file somebody named: ops/given.py.
+        name, arguments = "NotFoundError", [keywords["code"], ast.Constant("… cannot be read: …")]
     elif name == "Source" and "code" in keywords:
         # Strict reading of a document: ops/core/documents.py.
         name, arguments = "InvalidDataError", [keywords["code"], ast.Constant(_UNREADABLE)]

@@ -10,7 +10,7 @@ from ops.cli.output import Result, Table, Warn
 from ops.cli.session import Session
 from ops.cli.verb import verb
 from ops.core.records import Json
-from ops.errors import NotFoundError
+from ops.given import read_given
 
 app = typer.Typer(help="What main asks of a round.", no_args_is_help=True)
 
@@ -81,7 +81,11 @@ def set_(
     from ops.runner.gates import set_gates
 
     context = session.context()
-    data = _read(file)
+    data = read_given(
+        file,
+        code="no-gates-file",
+        hint="check the path; make a file to start from with: ops gates show --toml",
+    )
     plan = set_gates(context, data, name=str(file), dry_run=True)
     before, after = dict(_flat(plan.before.as_mapping())), dict(_flat(plan.after.as_mapping()))
     changes = [
@@ -127,21 +131,3 @@ def _shown(value: Json) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "off" if value is None else str(value)
-
-
-def _read(path: Path) -> bytes:
-    """The file's bytes.
-
-    Raises:
-        NotFoundError: it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise NotFoundError(
-            "no-gates-file",
-            f"{path} cannot be read",
-            subject=str(path),
-            unchanged="nothing was changed",
-            hint="check the path; make a file to start from with: ops gates show --toml",
-        ) from error

@@ -14,7 +14,8 @@ from ops.cli.session import Session
 from ops.cli.verb import verb
 from ops.core.names import version_tag
 from ops.core.records import Json
-from ops.errors import NotFoundError, RefusedError
+from ops.errors import RefusedError
+from ops.given import read_given
 
 if TYPE_CHECKING:
     from ops.core.migration import MigrationRequest
@@ -208,7 +209,7 @@ def split(
         sources=(label,),
         targets=(*into,),
         control=control,
-        decisions=read_decisions(_read(by), str(by)) if by else {},
+        decisions=read_decisions(_table(by), str(by)) if by else {},
         rest=rest,
         decided_by=session.settings.need("actor"),
     )
@@ -312,19 +313,9 @@ def _list(session: Session, asked: "MigrationRequest", path: Path) -> Result:
     )
 
 
-def _read(path: Path) -> bytes:
-    """The file's bytes.
-
-    Raises:
-        NotFoundError: it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise NotFoundError(
-            "no-such-file",
-            f"{path} cannot be read: {error.strerror}",
-            subject=str(path),
-            unchanged="nothing was read or written",
-            hint="write the table to fill in: ops ontology split LABEL INTO… --list FILE",
-        ) from error
+def _table(path: Path) -> bytes:
+    return read_given(
+        path,
+        code="no-such-file",
+        hint="write the table to fill in: ops ontology split LABEL INTO… --list FILE",
+    )

@@ -25,6 +25,7 @@ from ops.core.names import (
 from ops.core.records import CommitId, TaskKey
 from ops.core.sql import did_you_mean
 from ops.errors import InvalidDataError, NotFoundError, UsageError
+from ops.given import read_given
 from ops.parquet import Column
 from ops.ports import Upload
 from ops.runner.context import Context, main_head
@@ -97,7 +98,11 @@ def join_table(
     """
     lake = context.lake
     named = check_table_name(name or table_name(source.path), noun="table")
-    data = _read(source.path)
+    data = read_given(
+        source.path,
+        code="no-join-file",
+        hint="name a file that is there: ops data join FILE.csv --key COLUMN",
+    )
     table = _table(source, data)
     keys = _keys(table, source)
     base = main_head(lake)
@@ -143,19 +148,6 @@ def table_name(path: Path) -> str:
     """What a file's table is called where nobody says: its name, in what SQL takes unquoted."""
     kept = "".join(one if one.isascii() and one.isalnum() else "_" for one in path.stem.lower())
     return kept.strip("_")[:64] or "table"
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise NotFoundError(
-            "no-join-file",
-            f"{path} cannot be read",
-            subject=str(path),
-            unchanged="nothing was read or written",
-            hint="name a file that is there: ops data join FILE.csv --key COLUMN",
-        ) from error
 
 
 def _table(source: Source, data: bytes) -> object:

@@ -22,7 +22,8 @@ from ops.core.prediction_formats import (
     read_yolo,
 )
 from ops.core.predictions import ModelVersion
-from ops.errors import NotFoundError, UsageError
+from ops.errors import UsageError
+from ops.given import read_given
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -145,16 +146,7 @@ def read_names(path: Path) -> tuple[str, ...]:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise NotFoundError(
-            "no-prediction-file",
-            f"{path} cannot be read",
-            subject=str(path),
-            unchanged="nothing was written",
-            hint="check the path",
-        ) from error
+    return read_given(path, code="no-prediction-file", hint="check the path")
 
 
 def _refuse_kind(path: Path) -> NoReturn:

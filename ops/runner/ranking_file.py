@@ -14,7 +14,8 @@ from typing import NoReturn
 
 from ops.core.ranking import Ranking, RankKind
 from ops.core.records import TaskKey
-from ops.errors import InvalidDataError, NotFoundError, UsageError
+from ops.errors import InvalidDataError, UsageError
+from ops.given import read_given
 
 KEY = "key"
 SUFFIXES = (".csv", ".parquet")
@@ -33,16 +34,11 @@ def read_ranking(path: Path, column: str, *, ascending: bool = False) -> Ranking
         UsageError: it has no such column, or no column `key`.
         InvalidDataError: it is no such file, or a row has no key, one that was there, or no number.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise NotFoundError(
-            "no-ranking-file",
-            f"{path} cannot be read",
-            subject=str(path),
-            unchanged="nothing was read or written",
-            hint="check the path; it is FILE:COLUMN, as in --rank-by scores.csv:score",
-        ) from error
+    data = read_given(
+        path,
+        code="no-ranking-file",
+        hint="check the path; it is FILE:COLUMN, as in --rank-by scores.csv:score",
+    )
     rows = _csv_rows(path, data) if path.suffix == ".csv" else _parquet_rows(path, data, column)
     ranks = _ranks(path, column, rows)
     return Ranking(
