@@ -46,8 +46,9 @@ class OpsError(Exception):
         where: tuple[tuple[str, str], ...] = (),
         details: Mapping[str, object] | None = None,
     ) -> None:
-        """Keep the parts; `str()` of the error is the message alone."""
+        """Keep the parts; `str()` of the error is the message alone, a traceback says the hint."""
         super().__init__(message)
+        self.add_note(f"next: {hint}")
         self.code = code
         self.message = message
         self.subject = subject
@@ -55,6 +56,19 @@ class OpsError(Exception):
         self.unchanged = unchanged
         self.hint = hint
         self.details = dict(details or {})
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let it cross from one process to another with all its parts: a trainer's workers raise.
+
+        Exceptions are otherwise made again from their message alone.
+        """
+        return _again, (type(self), self.code, self.message, dict(self.__dict__))
+
+
+def _again(kind: type[OpsError], code: str, message: str, parts: Mapping[str, object]) -> OpsError:
+    error = kind(code, message, unchanged="", hint="")
+    error.__dict__.update(parts)
+    return error
 
 
 class InternalError(OpsError):
