@@ -89,8 +89,9 @@ class Session:
         from ops.runner.context import MediaAccess
 
         need = self.settings.need
+        url = need("lakefs.url")
         keys = (need("lakefs.access_key_id"), need("lakefs.secret_access_key"))
-        lake = LakeFSInPlace(need("lakefs.url"), *keys, need("repository"))
+        lake = LakeFSInPlace(url, *keys, need("repository"))
         return lake, MediaAccess(access_key_id=keys[0], secret_access_key=keys[1])
 
     def context_of(
