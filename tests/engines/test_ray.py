@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -117,37 +118,61 @@ def test_a_cluster_makes_the_same_table_and_lets_only_its_own_in(desk: Desk) -> 
 @contextmanager
 def cluster(desk: Desk) -> Generator[tuple[str, str]]:
     """A Ray of its own, as a cluster's head is: its client's address, and its token."""
-    token, port = secrets.token_hex(32), free_port()
-    head = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"),
-            *("--num-cpus=2", f"--port={free_port()}", f"--ray-client-server-port={port}"),
-            *("--node-ip-address=127.0.0.1", "--min-worker-port=0", "--max-worker-port=0"),
-            *("--include-dashboard=false", "--disable-usage-stats"),
-            *("--object-store-memory=80000000", f"--temp-dir={desk.temporary}"),
-        ],
-        env={
-            **desk.environment,
-            "DO_NOT_TRACK": "true",
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN": token,
-            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        },
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    token = secrets.token_hex(32)
+    head, port = listening_head(desk, token)
     try:
-        mark = f":{port:04X}"
-        wait_for(
-            lambda: any(one.endswith(mark) for one in listeners(descendants(head.pid))),
-            "Ray's client server listens",
-        )
         yield f"ray://127.0.0.1:{port}", token
     finally:
         below = descendants(head.pid)
         head.terminate()
         head.wait(20)
         wait_for(lambda: not alive(below), "Ray is gone")
+
+
+def listening_head(desk: Desk, token: str) -> tuple[subprocess.Popen[bytes], int]:
+    """A head that answers, and its client's port; a port may be taken before Ray takes it."""
+    for _ in range(3):
+        port = free_port()
+        head = start_head(desk, token, port)
+        with suppress(AssertionError):
+            wait_for(partial(has_settled, head, port), "Ray listens", timeout_s=60)
+        if listens(head, port):
+            return head, port
+        head.kill()
+        head.wait(20)
+    raise AssertionError((desk.temporary / "head.log").read_text("utf-8"))
+
+
+def has_settled(head: subprocess.Popen[bytes], port: int) -> bool:
+    """Whether it listens, or never will."""
+    return head.poll() is not None or listens(head, port)
+
+
+def listens(head: subprocess.Popen[bytes], port: int) -> bool:
+    return any(one.endswith(f":{port:04X}") for one in listeners(descendants(head.pid)))
+
+
+def start_head(desk: Desk, token: str, port: int) -> subprocess.Popen[bytes]:
+    with (desk.temporary / "head.log").open("wb") as log:
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"),
+                *("--num-cpus=2", f"--port={free_port(besides=[port])}"),
+                *(f"--ray-client-server-port={port}", "--node-ip-address=127.0.0.1"),
+                *("--min-worker-port=0", "--max-worker-port=0"),
+                *("--include-dashboard=false", "--disable-usage-stats"),
+                *("--object-store-memory=80000000", f"--temp-dir={desk.temporary}"),
+            ],
+            env={
+                **desk.environment,
+                "DO_NOT_TRACK": "true",
+                "RAY_AUTH_MODE": "token",
+                "RAY_AUTH_TOKEN": token,
+                "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+            },
+            stdout=log,
+            stderr=log,
+        )
 
 
 def test_a_ray_of_this_machine_listens_to_nobody_else_and_dies_with_us(
