@@ -21,14 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import versions
+from bench.servers import HOME, servers
 from bench.versions import Versions
-from ops.cli.progress import LineReporter
 from ops.core.exporting.words import Format
 from ops.core.names import MAIN, media_path, record_key
-from ops.local import stack
 from ops.ports import Upload
 
-HOME = Path(".ops") / "bench"
 REPEATS = 3
 _CONVERTER = """
 import sys
@@ -56,13 +54,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--tasks", type=int, default=10_000)
     options = parser.parse_args()
-    binary = os.environ.get("OPS_LAKEFS_BINARY")
-    reporter = LineReporter(sys.stderr)
-    stack.up(HOME, reporter, lakefs_binary=Path(binary) if binary else None, shared=Path(".ops"))
-    try:
+    with servers():
         run(options.tasks)
-    finally:
-        stack.down(HOME, reporter)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,24 +11,21 @@ counts. `ops data profile` is the whole verb: listing, table, commit and merge w
 import argparse
 import hashlib
 import json
-import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from ops.cli.progress import LineReporter
+from bench.servers import servers
 from ops.core.label_config import LabelKind, write_label_config
 from ops.core.names import MAIN, MEDIA_PREFIX
 from ops.core.records import Json
 from ops.engines import Engine
 from ops.engines.ray import ObjectAccess, RayEngine
 from ops.engines.threads import ThreadEngine
-from ops.local import Connection, stack
+from ops.local import Connection
 from ops.ports import Upload
 from ops.profiling import profile
 from ops.runner.context import Context
@@ -38,7 +35,6 @@ from ops.runner.profile import profile_images
 from tests.context import real_context
 from tests.photos import file_of, photographs
 
-HOME = Path(".ops") / "bench"
 THREADS = 16
 RUNS = 2
 
@@ -51,16 +47,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1_000)
     parser.add_argument("--ray", action="store_true", help="and on Ray on this machine")
     options = parser.parse_args()
-    binary = os.environ.get("OPS_LAKEFS_BINARY")
-    reporter = LineReporter(sys.stderr)
-    status = stack.up(
-        HOME, reporter, lakefs_binary=Path(binary) if binary else None, shared=Path(".ops")
-    )
-    assert status.connection is not None
-    try:
-        run(status.connection, options.count, with_ray=options.ray)
-    finally:
-        stack.down(HOME, reporter)
+    with servers() as found:
+        run(found, options.count, with_ray=options.ray)
 
 
 def run(servers: Connection, count: int, *, with_ray: bool) -> None:

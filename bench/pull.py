@@ -31,12 +31,11 @@ from botocore.config import Config
 from PIL import Image, ImageFilter  # noqa: TID251 - pictures to pull
 
 from bench.baselines import BASELINES, Dvc
-from ops.cli.progress import LineReporter
+from bench.servers import servers
 from ops.lake import LakeFS
-from ops.local import Connection, connection, stack
+from ops.local import Connection
 from ops.ports import Upload
 
-HOME = Path(".ops") / "bench"
 WORKERS = 32
 _BASES = 8
 _CACHED, _COLD = "second, from its cache", "first"
@@ -237,15 +236,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2_000, help="pictures")
     parser.add_argument("--repeats", type=int, default=2)
     options = parser.parse_args()
-    binary = os.environ.get("OPS_LAKEFS_BINARY")
-    reporter = LineReporter(sys.stderr)
-    stack.up(HOME, reporter, lakefs_binary=Path(binary) if binary else None, shared=Path(".ops"))
-    try:
-        servers = connection(HOME)
-        assert servers is not None, "it was started"
-        run(servers, count=options.count, repeats=options.repeats)
-    finally:
-        stack.down(HOME, reporter)
+    with servers() as found:
+        run(found, count=options.count, repeats=options.repeats)
 
 
 if __name__ == "__main__":

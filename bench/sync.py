@@ -24,12 +24,9 @@ from pathlib import Path
 
 from bench.baselines import BASELINES, Baseline
 from bench.round import CHANGED_COUNT, Bench, set_up
-from ops.cli.progress import LineReporter
-from ops.local import stack
+from bench.servers import HOME, servers
 from ops.ports import Upload
 from ops.runner.sync import sync_round
-
-HOME = Path(".ops") / "bench"
 
 
 @dataclass
@@ -46,13 +43,8 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=10_000)
     parser.add_argument("--baselines", default=",".join(BASELINES), help="which, with commas")
     options = parser.parse_args()
-    binary = os.environ.get("OPS_LAKEFS_BINARY")
-    reporter = LineReporter(sys.stderr)
-    stack.up(HOME, reporter, lakefs_binary=Path(binary) if binary else None, shared=Path(".ops"))
-    try:
+    with servers():
         run(options.tasks, options.baselines.split(","))
-    finally:
-        stack.down(HOME, reporter)
 
 
 def run(task_count: int, baselines: Sequence[str]) -> None:
