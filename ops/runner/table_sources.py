@@ -32,19 +32,6 @@ PREDICTION_KINDS = {
     "labels": Column.TEXTS,
     "result": Column.TEXT,
 }
-PROFILE_KINDS = {
-    "key": Column.TEXT,
-    "checksum": Column.TEXT,
-    "sha256": Column.TEXT,
-    "size_bytes": Column.WHOLE,
-    "width": Column.WHOLE,
-    "height": Column.WHOLE,
-    "orientation": Column.WHOLE,
-    "format": Column.TEXT,
-    "mode": Column.TEXT,
-    "dhash": Column.TEXT,
-    "problem": Column.TEXT,
-}
 SPLIT_KINDS = {
     "split": Column.TEXT,
     "part": Column.TEXT,

@@ -36,9 +36,9 @@ from ops.core.table_columns import (
 from ops.errors import UsageError
 from ops.ports import StoredObject
 from ops.runner.context import Context
+from ops.runner.profile import COLUMNS as PROFILE_COLUMNS
 from ops.runner.table_sources import (
     PREDICTION_KINDS,
-    PROFILE_KINDS,
     SPLIT_KINDS,
     files_table,
     image_table,
@@ -245,7 +245,7 @@ class Tables:
                 self._engine.register(table, files_table(files, PREDICTION_KINDS))
             case "profile":
                 files = self._read(IMAGE_PROFILE_PATH, ".parquet")
-                self._engine.register(table, files_table(files, PROFILE_KINDS))
+                self._engine.register(table, files_table(files, PROFILE_COLUMNS))
             case "runs":
                 self._engine.register(table, runs_table(self._read(RUN_PREFIX, ".json")))
             case _:

@@ -16,9 +16,8 @@ from ops.core.records import CommitId, TaskKey
 from ops.errors import InvalidDataError, UsageError
 from ops.parquet import Column
 from ops.ports import Upload
-from ops.runner import profile
 from ops.runner.deposit import deposit
-from ops.runner.table_sources import PREDICTION_KINDS, PROFILE_KINDS
+from ops.runner.table_sources import PREDICTION_KINDS
 from ops.runner.tables import Tables, open_tables
 from tests.runner.asked import PREDICTED, Asked, CountingLake, Row
 from tests.runner.world import World
@@ -357,7 +356,6 @@ def test_only_what_a_statement_names_is_read(
 
 def test_the_columns_are_those_the_others_write() -> None:
     """An empty table looks as a full one does."""
-    assert PROFILE_KINDS == profile.COLUMNS
     assert PREDICTION_KINDS == PREDICTED
     assert all(isinstance(kind, Column) for kind in PREDICTION_KINDS.values())
 
