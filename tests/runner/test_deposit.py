@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from ops.core.names import MAIN
+from ops.core.names import MAIN, facts_path
+from ops.core.records import CommitId
 from ops.errors import ConflictError, NotFoundError
 from ops.ports import Upload
 from ops.runner.deposit import deposit
@@ -78,6 +79,22 @@ def test_a_branch_left_after_its_merge_does_not_keep_the_old_state(world: World)
     deposit(world.context, "data-join", [upload("b")], message=MESSAGE)
     assert deposit(world.context, "data-join", [upload("a")], message=MESSAGE) is not None
     assert world.lake.read(MAIN, PATH) == b"a"
+
+
+def test_what_a_killed_run_left_is_taken_up_later(world: World) -> None:
+    """The document beside the table says another time by then; no branch stays behind."""
+
+    def run(made_at: str) -> CommitId | None:
+        facts = Upload(path=facts_path(PATH), data=made_at.encode())
+        return deposit(world.context, "data-join", [upload("a"), facts], message=MESSAGE)
+
+    world.watch(before=kill_at("merge"), after=nothing)
+    with pytest.raises(Killed):
+        run("today")
+    world.watch(before=nothing, after=nothing)
+    assert run("tomorrow") is not None
+    assert world.lake.read(MAIN, facts_path(PATH)) == b"tomorrow"
+    assert [name for name, _ in world.lake.branches()] == [MAIN]
 
 
 def test_two_at_once_with_other_bytes_do_not_mix(world: World) -> None:
