@@ -40,8 +40,8 @@ class Desk(Ops):
         super().__init__(directory, servers)
         self.home = directory / "home"
         self.home.mkdir()
-        self.temporary = directory / "t"
-        self.temporary.mkdir()
+        # Ray's sockets lie in it, whose paths may be 107 bytes long.
+        self.temporary = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
         kept = {n: v for n, v in self.environment.items() if not n.startswith(("RAY_", "DAFT_"))}
         self.environment = {**kept, "HOME": str(self.home), "PYTHONPATH": str(ROOT)}
         self.run("init", "--labels", "brie,gouda")
@@ -69,6 +69,7 @@ class Desk(Ops):
 def desk(servers: Connection, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     found = Desk(tmp_path_factory.mktemp("ray"), servers)
     yield found
+    shutil.rmtree(found.temporary)
     # Nothing was written into the person's home: no token, no statistics.
     assert list(found.home.iterdir()) == []
 
