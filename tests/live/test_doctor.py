@@ -19,19 +19,12 @@ from tests.gcs.fixtures import client
 from tests.gcs.front import Front
 from tests.live.shifting import answering
 from tests.stack.kubectl import kubectl
-from tests.stack.ports import fixed_ports
+from tests.stack.ports import ports
 from tests.stack.recorded import OUTPUTS, SECRET_KEY, before_path, checkout, printing
 
-__all__ = ["call"]
+__all__ = ["call", "ports"]
 
 ORIGIN = "http://127.0.0.1:18080"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ports() -> Generator[None]:
-    """Nobody else forwards meanwhile."""
-    with fixed_ports():
-        yield
 
 
 @pytest.fixture

@@ -20,3 +20,10 @@ def fixed_ports() -> Generator[None]:
         if not all(map(is_free, FORWARDED_PORTS.values())):
             pytest.skip("PORT 18080 OR 18000 IS TAKEN: a stack is forwarded on this machine")
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ports() -> Generator[None]:
+    """Nobody else forwards meanwhile, for each module that has this among its names."""
+    with fixed_ports():
+        yield

@@ -6,7 +6,7 @@ Only the kubelet is played: by kwok, whose port-forwards end at the session's se
 import json
 import os
 import signal
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,21 +16,16 @@ import yaml
 
 from ops.local import Connection
 from tests.k8s.cluster import Cluster, kubectl, started
-from tests.stack.ports import fixed_ports
+from tests.stack.ports import ports
 from tests.stack.running import READY, forwarding, read_until, remember, servers_answer
+
+__all__ = ["ports"]
 
 pytestmark = [pytest.mark.cluster, pytest.mark.servers]
 
 NAMESPACE = "labeling-ops"
 PORTS = {"label-studio": 8080, "lakefs": 8000}
 _DEADLINE_S = 60
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ports() -> Generator[None]:
-    """Nobody else forwards meanwhile."""
-    with fixed_ports():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import json
 import shutil
 import stat
 import subprocess
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from ops.stack.token import is_good
 from tests.cli.calls import Said, check_envelope
 from tests.cli.conftest import Call
 from tests.stack.conftest import secret_key_of
-from tests.stack.ports import fixed_ports
+from tests.stack.ports import ports
 from tests.stack.recorded import (
     HUSH,
     KUBECONFIG,
@@ -31,14 +31,9 @@ from tests.stack.recorded import (
     printing,
 )
 
+__all__ = ["ports"]
+
 USE = ("config", "use", "--stack", "dev")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def ports() -> Generator[None]:
-    """Nobody else forwards meanwhile: a stack used again asks what it is forwarded to."""
-    with fixed_ports():
-        yield
 
 
 def use(call: Call, tmp_path: Path, outputs: Mapping[str, object], *more: str) -> Said:

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from ops.stack.file import read
 from tests.built import built
 from tests.cli.calls import check_envelope
 from tests.cli.conftest import Call
-from tests.stack.ports import fixed_ports
+from tests.stack.ports import ports
 from tests.stack.recorded import HUSH, OUTPUTS, checkout
+
+__all__ = ["ports"]
 
 pytestmark = pytest.mark.engine
 
@@ -23,13 +25,6 @@ _SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270
 """How a deployment says that a value is to be kept encrypted."""
 _SECRETS = {"lakefsSecretAccessKey", "labelStudioPassword", "labelStudioSecretKey", "kubeconfig"}
 _ROOT = "urn:pulumi:dev::labeling-ops::pulumi:pulumi:Stack::labeling-ops-dev"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def ports() -> Generator[None]:
-    """Nobody else forwards meanwhile: a stack used again asks what it is forwarded to."""
-    with fixed_ports():
-        yield
 
 
 @dataclass(frozen=True, kw_only=True)

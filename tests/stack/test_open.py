@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,20 +18,15 @@ from ops.stack.use import FORWARDED_PORTS, forwarded_url
 from tests.cli.calls import COMMAND, check_envelope, environment
 from tests.cli.conftest import Call
 from tests.stack.kubectl import kubectl
-from tests.stack.ports import fixed_ports
+from tests.stack.ports import ports
 from tests.stack.recorded import before_path, program
 from tests.stack.running import READY, answers, forwarding, read_until, remember
 from tests.waiting import wait_for
 
+__all__ = ["ports"]
+
 _DEADLINE_S = 30
 PUBLIC = {"label_studio": "https://labeling.example.org", "lakefs": "https://lake.example.org"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ports() -> Generator[None]:
-    """Nobody else forwards meanwhile."""
-    with fixed_ports():
-        yield
 
 
 def tools(directory: Path) -> str:
